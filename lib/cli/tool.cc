@@ -1,0 +1,154 @@
+#include "cli/tool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <exception>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/exit_code.h"
+#include "cli/stats_reporter.h"
+#include "trickle/version.h"
+
+namespace trickle::cli {
+namespace {
+
+constexpr int kContinue = -1;
+
+// The automatic environment names would fill the help page; its footer states the rule instead.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(34); }
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return "";
+    std::string text;
+    if (!option->get_type_name().empty()) text += " " + get_label(option->get_type_name());
+    if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
+    return text;
+  }
+};
+
+std::string upper_snake(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  });
+  return text;
+}
+
+}  // namespace
+
+Tool::Tool(std::string name, std::string summary) : name_(std::move(name)), app_(std::move(summary), name_) {
+  app_.formatter(std::make_shared<HelpFormatter>());
+  app_.option_defaults()->always_capture_default();
+  app_.set_version_flag("--version", fmt::format("{} {}", name_, version()));
+  app_.get_formatter()->label("OPTIONS", "OPTIONS");
+}
+
+void Tool::add_shared_options() {
+  const std::string group = "Shared options";
+  app_.set_config("--config", "", "Read options from this TOML file")->group(group)->type_name("FILE");
+  app_.add_option("--log-level", shared_.log_level, "error, warning, info, debug, trace or off")
+      ->envname("TRICKLE_LOG_LEVEL")
+      ->type_name("LEVEL")
+      ->group(group);
+  app_.add_option("--log-format", shared_.log_format, "text or json")
+      ->envname("TRICKLE_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT")
+      ->group(group);
+  app_.add_option("--stats", shared_.stats, "Write a JSON object of statistics each second")
+      ->type_name("FILE|fd:N")
+      ->group(group);
+  app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")->group(group);
+  app_.add_flag("--no-progress", shared_.no_progress, "Never show the status line")->group(group);
+  app_.get_help_ptr()->group(group);
+  app_.get_option("--version")->group(group);
+}
+
+void Tool::name_environment_variables() {
+  const std::string prefix = upper_snake(name_) + "_";
+  for (CLI::Option* option : app_.get_options()) {
+    const auto& names = option->get_lnames();
+    if (names.empty() || !option->get_envname().empty() || !option->get_configurable()) continue;
+    option->envname(prefix + upper_snake(names.front()));
+  }
+  std::string footer = app_.get_footer();
+  if (!footer.empty()) footer += "\n\n";
+  app_.footer(footer + fmt::format("Every option --x-y can also be set by the variable {}X_Y or the key x-y of\n"
+                                   "the --config file. Manual: {}(1).\n\n{}",
+                                   prefix, name_, exit_code_help()));
+}
+
+int Tool::parse(int argc, char** argv) {
+  add_shared_options();
+  name_environment_variables();
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    app_.exit(request);  // --help or --version: CLI11 prints them.
+    return std::fflush(stdout) == 0 ? kExitDone : kExitFailure;
+  } catch (const CLI::ParseError& error) {
+    std::string sentence = error.what();
+    std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+    log::error("{} (see {} --help)", sentence, name_);
+    return kExitUsage;
+  }
+  if (auto configured = log::configure(
+          name_, shared_.log_level,
+          shared_.log_format == "json" ? log::Format::kJson : log::Format::kText);
+      !configured) {
+    log::error("{}", configured.error().to_string());
+    return kExitUsage;
+  }
+  return kContinue;
+}
+
+int Tool::run_parsed(const std::function<Result<void>(Context&)>& body) {
+  Counters counters;
+  Context context{counters, stop_on_signals()};
+  auto reporter = StatsReporter::start(
+      {.tool = name_,
+       .destination = shared_.stats,
+       .status_line = !shared_.no_progress && (shared_.progress || ::isatty(STDERR_FILENO) == 1)},
+      counters);
+  if (!reporter) {
+    log::error("{}", reporter.error().to_string());
+    return exit_code_for(reporter.error().kind());
+  }
+
+  const Result<void> result = body(context);
+  if (!result && result.error().kind() != ErrorKind::kCancelled && result.error().kind() != ErrorKind::kClosed) {
+    counters.set_last_error(result.error().to_string());
+  }
+  (*reporter)->finish();
+  if (result) return kExitDone;
+  if (result.error().kind() == ErrorKind::kClosed || result.error().kind() == ErrorKind::kCancelled) {
+    log::info("{}", result.error().to_string());
+  } else {
+    log::error("{}", result.error().to_string());
+  }
+  return exit_code_for(result.error().kind());
+}
+
+int Tool::run(int argc, char** argv, const std::function<Result<void>(Context&)>& body) {
+  try {
+    if (auto configured = log::configure(name_, "info", log::Format::kText); !configured) return kExitFailure;
+    const int parsed = parse(argc, argv);
+    return parsed == kContinue ? run_parsed(body) : parsed;
+  } catch (const std::exception& exception) {
+    log::error("internal failure: {}", exception.what());
+  }
+  return kExitFailure;
+}
+
+Result<void> refuse_terminal(int fd) {
+  if (::isatty(fd) == 0) return {};
+  return unexpected(ErrorKind::kUsage,
+                    "standard output is a terminal and the output is binary: redirect it or pipe it on");
+}
+
+}  // namespace trickle::cli

@@ -1,0 +1,91 @@
+#include "io/fd_io.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+namespace trickle {
+namespace {
+
+Unexpected io_error(const char* what) {
+  return unexpected(ErrorKind::kIo,
+                    fmt::format("{}: {}", what, std::generic_category().message(errno)));
+}
+
+// Waits until `fd` has one of `events`; true when it has, false when the stop came first.
+bool wait_for(int fd, short events, int stop_fd) {
+  std::array<pollfd, 2> fds{{{fd, events, 0}, {stop_fd, POLLIN, 0}}};
+  while (true) {
+    if (::poll(fds.data(), stop_fd >= 0 ? 2 : 1, -1) < 0) {
+      if (errno == EINTR) continue;
+      return true;  // Let the read or write itself report what is wrong with the descriptor.
+    }
+    if (stop_fd >= 0 && fds[1].revents != 0) return false;
+    if (fds[0].revents != 0) return true;
+  }
+}
+
+}  // namespace
+
+Result<ReadOutcome> read_some(int fd, std::span<std::byte> buffer, const StopToken& stop) {
+  while (true) {
+    if (!wait_for(fd, POLLIN, stop.fd())) return ReadOutcome{ReadStatus::kEnd, 0};
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n > 0) return ReadOutcome{ReadStatus::kReady, static_cast<size_t>(n)};
+    if (n == 0) return ReadOutcome{ReadStatus::kEnd, 0};
+    if (errno != EINTR && errno != EAGAIN) return io_error("read failed");
+  }
+}
+
+Result<ReadOutcome> read_full(int fd, std::span<std::byte> buffer, const StopToken& stop) {
+  size_t filled = 0;
+  while (filled < buffer.size()) {
+    auto outcome = read_some(fd, buffer.subspan(filled), stop);
+    if (!outcome) return outcome;
+    if (outcome->status == ReadStatus::kEnd) {
+      return ReadOutcome{filled == 0 ? ReadStatus::kEnd : ReadStatus::kCutShort, filled};
+    }
+    filled += outcome->size_bytes;
+  }
+  return ReadOutcome{ReadStatus::kReady, filled};
+}
+
+Result<void> write_full(int fd, std::span<const std::byte> data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n >= 0) {
+      data = data.subspan(static_cast<size_t>(n));
+    } else if (errno == EAGAIN) {
+      wait_for(fd, POLLOUT, -1);
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return unexpected(ErrorKind::kClosed, "the reader of the output went away");
+    } else if (errno != EINTR) {
+      return io_error("write failed");
+    }
+  }
+  return {};
+}
+
+bool reader_gone(int fd) {
+  pollfd entry{fd, 0, 0};
+  return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+bool writable_now(int fd) {
+  pollfd entry{fd, POLLOUT, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return io_error("can't make a pipe");
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+void grow_pipe(int fd, size_t bytes) { ::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)); }
+
+}  // namespace trickle

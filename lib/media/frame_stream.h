@@ -1,0 +1,85 @@
+// How frames flow between stages: a source is asked for one item at a time, a sink is given one at a time.
+//
+// One item is between two stages at any moment; nothing is buffered behind this interface beyond what a codec or
+// a container needs, so a slow sink slows its source down. The end of the stream travels in band: read() gives
+// nullopt once and the driver then calls finish(). A source and a sink belong to one thread.
+//
+//   while (true) {
+//     auto item = source.read();
+//     if (!item || !*item) break;          // failed, or the end
+//     sink.write(transform(std::move(**item)));
+//   }
+//   sink.finish();
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "trickle/frame.h"
+#include "trickle/result.h"
+
+namespace trickle {
+
+/// The video track as it is known before its first frame. Each frame states its own size and format; they may
+/// change in mid-stream.
+struct VideoTrackInfo {
+  int width = 0;
+  int height = 0;
+  PixelFormat format = PixelFormat::kNone;
+  Rational time_base{1, 90000};
+  Rational frame_rate;  ///< Nominal; 0/1: unknown or variable.
+  ColorProperties color;
+  Rational sample_aspect;
+};
+
+struct AudioTrackInfo {
+  std::string codec;  ///< FFmpeg's codec name: "aac", "opus", "mp2", "pcm_s16le", …
+  int sample_rate = 0;
+  int channels = 0;
+  Rational time_base{1, 90000};
+  int frame_size_samples = 0;      ///< Samples per packet; 0: varies or unknown.
+  std::vector<uint8_t> extradata;  ///< Codec configuration, as FFmpeg lays it out.
+};
+
+struct StreamInfo {
+  std::optional<VideoTrackInfo> video;
+  std::vector<AudioTrackInfo> audio;
+};
+
+/// When the last byte of what an item was made of came in: the start of its latency. For filters of one process.
+using ArrivalTime = std::chrono::steady_clock::time_point;
+
+struct VideoItem {
+  VideoFrame frame;
+  ArrivalTime arrived{};
+};
+struct AudioItem {
+  AudioPacket packet;
+  ArrivalTime arrived{};
+};
+using FrameItem = std::variant<VideoItem, AudioItem>;
+
+class FrameSource {
+ public:
+  virtual ~FrameSource() = default;
+  /// The tracks; valid once the source is open, and constant.
+  [[nodiscard]] virtual const StreamInfo& info() const = 0;
+  /// Waits for the next item. \return nullopt at the end of the stream (also after a requested stop), or the error
+  /// that ended it; damage that can be survived is counted and logged, not returned.
+  virtual Result<std::optional<FrameItem>> read() = 0;
+};
+
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  /// Passes one item on before it returns: nothing is held back for later items beyond what the codec needs.
+  /// \return kClosed when the reader of the output is gone.
+  virtual Result<void> write(FrameItem item) = 0;
+  /// Writes what the codec and container still hold. Call once, after the last write.
+  virtual Result<void> finish() = 0;
+};
+
+}  // namespace trickle

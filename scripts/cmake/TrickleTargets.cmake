@@ -1,0 +1,37 @@
+# One function for each kind of target, so that the CMakeLists files of the folders only list what is theirs.
+
+# trickle_library(NAME SOURCES a.cc b.cc DEPS trickle_x PRIVATE_DEPS Pkg::y)
+# A static library named trickle_NAME. DEPS are the arrows of the house (lib/README in CONTRIBUTING.md);
+# PRIVATE_DEPS are third-party packages that no header of the folder shows.
+function(trickle_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(trickle_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(trickle_${name} PUBLIC "${PROJECT_SOURCE_DIR}/lib" "${PROJECT_SOURCE_DIR}/lib/include"
+                                                    "${PROJECT_BINARY_DIR}/generated")
+  target_link_libraries(trickle_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+endfunction()
+
+# trickle_tool(trickle-x DEPS trickle_y): tools/trickle_x.cc becomes bin/trickle-x.
+function(trickle_tool name)
+  cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+  string(REPLACE "-" "_" source "${name}")
+  add_executable(${name} "${PROJECT_SOURCE_DIR}/tools/${source}.cc")
+  target_link_libraries(${name} PRIVATE trickle_cli ${ARG_DEPS})
+  install(TARGETS ${name} RUNTIME)
+endfunction()
+
+# trickle_test(NAME SOURCES a_test.cc DEPS trickle_x [LABEL unit|integration])
+# A GoogleTest program whose test cases are registered with ctest one by one.
+function(trickle_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE TRICKLE_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+                                             TRICKLE_TEST_DATA_DIR="${PROJECT_SOURCE_DIR}/tests/data")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120)
+endfunction()
