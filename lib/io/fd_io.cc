@@ -18,6 +18,7 @@ Unexpected io_error(const char* what) {
 
 // Waits until `fd` has one of `events`; true when it has, false when the stop came first.
 bool wait_for(int fd, short events, int stop_fd) {
+  if (fd < 0) return true;  // poll(2) would wait on it for ever; the read or write reports it.
   std::array<pollfd, 2> fds{{{fd, events, 0}, {stop_fd, POLLIN, 0}}};
   while (true) {
     if (::poll(fds.data(), stop_fd >= 0 ? 2 : 1, -1) < 0) {

@@ -1,0 +1,66 @@
+# Shared by the bats files: finds the programs, runs servers on free ports, waits for conditions with a deadline.
+# Load it with `load helpers`; call common_setup in setup() and common_teardown in teardown().
+
+bats_require_minimum_version 1.5.0
+
+common_setup() {
+  local root
+  root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+  PATH="${TRICKLE_BIN:-$root/build/release/bin}:$PATH"
+  export PATH ROOT="$root"
+  export MANPATH="$root/man"
+  WORK=$BATS_TEST_TMPDIR
+  cd "$WORK" || return 1
+  BACKGROUND=()
+}
+
+common_teardown() {
+  local pid
+  for pid in "${BACKGROUND[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in "${BACKGROUND[@]}"; do wait "$pid" 2>/dev/null || true; done
+  return 0
+}
+
+# background COMMAND…: runs it, remembers it for teardown; its number is in $!, also kept in $LAST.
+background() {
+  "$@" 3>&- &
+  LAST=$!
+  BACKGROUND+=("$LAST")
+}
+
+# wait_until SECONDS COMMAND…: true as soon as the command is; fails after SECONDS.
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)); then
+      echo "not true in time: $*" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# start_relay [OPTIONS]: sets RELAY to its URL (http://127.0.0.1:PORT).
+start_relay() {
+  rm -f "$WORK/relay.port"
+  background trickle-relay --listen 127.0.0.1:0 --port-file "$WORK/relay.port" "$@" 2>"$WORK/relay.log"
+  RELAY_PID=$LAST
+  wait_until 10 test -s "$WORK/relay.port"
+  RELAY=http://127.0.0.1:$(cat "$WORK/relay.port")
+}
+
+# make_clip FILE SECONDS [WxH [FPS [FFMPEG OUTPUT OPTIONS…]]]: an MPEG-TS clip with H.264 (1 s GOPs) and AAC.
+make_clip() {
+  local file=$1 seconds=$2 size=${3:-320x240} fps=${4:-30}
+  shift $(($# < 4 ? $# : 4))
+  ffmpeg -nostdin -loglevel error -y -f lavfi -i "testsrc2=s=$size:r=$fps:d=$seconds" \
+    -f lavfi -i "sine=440:d=$seconds" -c:v libx264 -preset ultrafast -tune zerolatency -g "$fps" \
+    -pix_fmt yuv420p -c:a aac -b:a 64k "$@" -f mpegts "$file"
+}
+
+# count_frames FILE|URL: decoded video frames.
+count_frames() {
+  ffprobe -v error -select_streams v:0 -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$1" |
+    head -n 1 | tr -d ','
+}
