@@ -30,7 +30,8 @@ enum class Drop : uint8_t {
 class LatencyHistogram {
  public:
   void record(std::chrono::nanoseconds latency);
-  /// The latency that `fraction` (0 to 1) of the records since the start did not exceed; zero without records.
+  /// The latency that `fraction` (0 to 1) of the records since the start did not exceed; zero without
+  /// records.
   [[nodiscard]] std::chrono::microseconds percentile(double fraction) const;
 
  private:

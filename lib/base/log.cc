@@ -107,11 +107,12 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
 Result<void> configure(std::string_view tool, std::string_view level, Format format) {
   const auto parsed = spdlog::level::from_str(std::string(level));
   if (parsed == spdlog::level::off && level != "off") {
-    return unexpected(ErrorKind::kUsage,
-                      fmt::format("unknown log level '{}': use error, warning, info, debug, trace or off", level));
+    return unexpected(
+        ErrorKind::kUsage,
+        fmt::format("unknown log level '{}': use error, warning, info, debug, trace or off", level));
   }
-  auto logger = std::make_shared<spdlog::logger>(
-      "trickle", std::make_shared<LineSink>(std::string(tool), format));
+  auto logger =
+      std::make_shared<spdlog::logger>("trickle", std::make_shared<LineSink>(std::string(tool), format));
   logger->set_level(parsed);
   spdlog::set_default_logger(std::move(logger));
   return {};

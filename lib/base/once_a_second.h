@@ -1,4 +1,5 @@
-// Keeps a repeated event from flooding the log: the first is reported at once, later ones as one line a second.
+// Keeps a repeated event from flooding the log: the first is reported at once, later ones as one line a
+// second.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,8 @@ class OnceASecond {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   /// Counts events that happened at `now`.
-  /// \return how many events to report now (this call's and those held back since the last report), or nothing.
+  /// \return how many events to report now (this call's and those held back since the last report), or
+  /// nothing.
   std::optional<uint64_t> add(TimePoint now, uint64_t events = 1) {
     held_back_ += events;
     if (last_report_ && now - *last_report_ < std::chrono::seconds(1)) return std::nullopt;

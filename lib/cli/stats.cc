@@ -79,7 +79,8 @@ std::string StatsWriter::status_line(TimePoint now) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(now - start_).count();
   std::string line = fmt::format("{:02}:{:02}:{:02}", uptime / 3600, uptime / 60 % 60, uptime % 60);
   const auto& c = counters_;
-  if (c.frames_in > 0 || c.frames_out > 0) line += fmt::format("  {:.1f} fps", std::max(rates.fps_in, rates.fps_out));
+  if (c.frames_in > 0 || c.frames_out > 0)
+    line += fmt::format("  {:.1f} fps", std::max(rates.fps_in, rates.fps_out));
   line += fmt::format("  {:.2f} Mb/s", std::max(rates.bits_in, rates.bits_out) / 1e6);
   if (c.segment >= 0) line += fmt::format("  segment {}", c.segment.load());
   line += fmt::format("  drops {}", c.drops_total());

@@ -18,8 +18,8 @@ class StatsWriter {
 
   /// One JSON object and a newline. Keys: tool, time_ms (Unix), uptime_s, frames_in, frames_out, audio_in,
   /// audio_out, bytes_in, bytes_out, segments_in, segments_out, segment, fps_in, fps_out, bitrate_in and
-  /// bitrate_out (bit/s), drops (object by cause), queue_depth, latency_p50_ms, latency_p99_ms, gaps, restarts,
-  /// width, height, last_error, and final (true on the last line).
+  /// bitrate_out (bit/s), drops (object by cause), queue_depth, latency_p50_ms, latency_p99_ms, gaps,
+  /// restarts, width, height, last_error, and final (true on the last line).
   [[nodiscard]] std::string json_line(TimePoint now, std::chrono::milliseconds unix_time, bool final);
 
   /// "00:01:02 30.0 fps 2.1 Mb/s segment 62 drops 0 latency 7.1 ms", for the status line.

@@ -33,9 +33,8 @@ class HelpFormatter final : public CLI::Formatter {
 };
 
 std::string upper_snake(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
-    return c == '-' ? '_' : static_cast<char>(std::toupper(c));
-  });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
   return text;
 }
 
@@ -63,7 +62,8 @@ void Tool::add_shared_options() {
   app_.add_option("--stats", shared_.stats, "Write a JSON object of statistics each second")
       ->type_name("FILE|fd:N")
       ->group(group);
-  app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")->group(group);
+  app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")
+      ->group(group);
   app_.add_flag("--no-progress", shared_.no_progress, "Never show the status line")->group(group);
   app_.get_help_ptr()->group(group);
   app_.get_option("--version")->group(group);
@@ -78,9 +78,10 @@ void Tool::name_environment_variables() {
   }
   std::string footer = app_.get_footer();
   if (!footer.empty()) footer += "\n\n";
-  app_.footer(footer + fmt::format("Every option --x-y can also be set by the variable {}X_Y or the key x-y of\n"
-                                   "the --config file. Manual: {}(1).\n\n{}",
-                                   prefix, name_, exit_code_help()));
+  app_.footer(footer +
+              fmt::format("Every option --x-y can also be set by the variable {}X_Y or the key x-y of\n"
+                          "the --config file. Manual: {}(1).\n\n{}",
+                          prefix, name_, exit_code_help()));
 }
 
 int Tool::parse(int argc, char** argv) {
@@ -98,8 +99,7 @@ int Tool::parse(int argc, char** argv) {
     return kExitUsage;
   }
   if (auto configured = log::configure(
-          name_, shared_.log_level,
-          shared_.log_format == "json" ? log::Format::kJson : log::Format::kText);
+          name_, shared_.log_level, shared_.log_format == "json" ? log::Format::kJson : log::Format::kText);
       !configured) {
     log::error("{}", configured.error().to_string());
     return kExitUsage;
@@ -121,7 +121,8 @@ int Tool::run_parsed(const std::function<Result<void>(Context&)>& body) {
   }
 
   const Result<void> result = body(context);
-  if (!result && result.error().kind() != ErrorKind::kCancelled && result.error().kind() != ErrorKind::kClosed) {
+  if (!result && result.error().kind() != ErrorKind::kCancelled &&
+      result.error().kind() != ErrorKind::kClosed) {
     counters.set_last_error(result.error().to_string());
   }
   (*reporter)->finish();

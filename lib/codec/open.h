@@ -1,7 +1,7 @@
 // Opens what the tools read and write: frame streams (NUT) or encoded media, by descriptor.
 //
-// The factories are all that tools and the pipeline need of lib/codec. Returned objects belong to one thread and
-// must not outlive the Counters they were given.
+// The factories are all that tools and the pipeline need of lib/codec. Returned objects belong to one thread
+// and must not outlive the Counters they were given.
 #pragma once
 
 #include <memory>
@@ -25,10 +25,12 @@ struct OpenedInput {
   std::unique_ptr<FrameSource> source;  ///< Null when kEmpty.
 };
 
-/// Recognises what `fd` (not owned) carries by its first bytes and waits until its tracks are known. For encoded input `options` say
-/// how to decode; a frame stream is passed as it is, except that size, format and max_fps apply to it too.
-/// \return kBadData when nothing in it can be understood, kCancelled when a stop came first.
-Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters, const StopToken& stop);
+/// Recognises what `fd` (not owned) carries by its first bytes and waits until its tracks are known. For
+/// encoded input `options` say how to decode; a frame stream is passed as it is, except that size, format and
+/// max_fps apply to it too. \return kBadData when nothing in it can be understood, kCancelled when a stop
+/// came first.
+Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters,
+                               const StopToken& stop);
 
 /// A sink that writes a frame stream (NUT version 4, flushed after each item) to `fd` (not owned).
 Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters);

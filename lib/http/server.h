@@ -1,9 +1,10 @@
 // An HTTP/1.1 server on Asio: parsing, limits, keep-alive and early answers. The only header of the server
 // target; Beast stays inside it.
 //
-// A handler is called once for each request, when its head is complete. It may answer at once or later, read the
-// body whole or chunk by chunk, and stream its answer. Everything about one Exchange happens on its connection's
-// strand; the functions of Exchange may be called only there (post() gets you there from any thread).
+// A handler is called once for each request, when its head is complete. It may answer at once or later, read
+// the body whole or chunk by chunk, and stream its answer. Everything about one Exchange happens on its
+// connection's strand; the functions of Exchange may be called only there (post() gets you there from any
+// thread).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -53,16 +54,16 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const RequestHead& head() const = 0;
 
-  /// Reads the whole body. `done` gets it, or kUsage when it is larger than `limit_bytes`, or kClosed when the
-  /// client left in the middle.
+  /// Reads the whole body. `done` gets it, or kUsage when it is larger than `limit_bytes`, or kClosed when
+  /// the client left in the middle.
   virtual void read_body(size_t limit_bytes, std::function<void(Result<std::string>)> done) = 0;
 
-  /// Reads the body piece by piece as it arrives; the next piece is read when `on_piece` has returned. An empty
-  /// piece is its end; an error is kClosed: the client left in the middle.
+  /// Reads the body piece by piece as it arrives; the next piece is read when `on_piece` has returned. An
+  /// empty piece is its end; an error is kClosed: the client left in the middle.
   virtual void read_pieces(std::function<void(Result<std::span<const char>>)> on_piece) = 0;
 
-  /// Sends a complete answer. Where the body was not read to its end the connection closes after it, in such a
-  /// way that the answer survives (send side shut down, drained for at most 1 s).
+  /// Sends a complete answer. Where the body was not read to its end the connection closes after it, in such
+  /// a way that the answer survives (send side shut down, drained for at most 1 s).
   virtual void respond(Response response) = 0;
 
   /// Sends an interim "100 Continue".
@@ -87,7 +88,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 struct ServerOptions {
-  size_t header_limit_bytes = 16 * 1024;  ///< More: 431.
+  size_t header_limit_bytes = 16 * 1024;    ///< More: 431.
   std::chrono::seconds header_timeout{10};  ///< Later: 408.
   size_t max_connections = 0;               ///< 0: no limit.
   std::string server_name = "trickle";      ///< The Server header.
@@ -101,7 +102,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Binds and starts to accept. \return where it listens (the real port); kIo when the address can't be bound.
+  /// Binds and starts to accept. \return where it listens (the real port); kIo when the address can't be
+  /// bound.
   Result<Endpoint> listen(const Endpoint& endpoint);
   /// Stops accepting; running exchanges go on.
   void stop_accepting();

@@ -12,8 +12,7 @@ namespace trickle {
 namespace {
 
 Unexpected io_error(const char* what) {
-  return unexpected(ErrorKind::kIo,
-                    fmt::format("{}: {}", what, std::generic_category().message(errno)));
+  return unexpected(ErrorKind::kIo, fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
 // Waits until `fd` has one of `events`; true when it has, false when the stop came first.

@@ -16,7 +16,8 @@ class StopToken {
  public:
   StopToken() = default;
   [[nodiscard]] bool stop_requested() const;
-  /// A descriptor that becomes readable, and stays so, once a stop is requested; -1 for a token that never stops.
+  /// A descriptor that becomes readable, and stays so, once a stop is requested; -1 for a token that never
+  /// stops.
   [[nodiscard]] int fd() const;
 
  private:
@@ -38,8 +39,9 @@ class StopSource {
   std::shared_ptr<const StopToken::State> state_;
 };
 
-/// Installs the tools' signal manners for the whole process, once: SIGPIPE ignored; the first SIGINT or SIGTERM
-/// requests a stop on the returned token, the second calls _exit(130). System calls are interrupted (EINTR).
+/// Installs the tools' signal manners for the whole process, once: SIGPIPE ignored; the first SIGINT or
+/// SIGTERM requests a stop on the returned token, the second calls _exit(130). System calls are interrupted
+/// (EINTR).
 StopToken stop_on_signals();
 
 }  // namespace trickle

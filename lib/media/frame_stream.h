@@ -1,8 +1,8 @@
 // How frames flow between stages: a source is asked for one item at a time, a sink is given one at a time.
 //
-// One item is between two stages at any moment; nothing is buffered behind this interface beyond what a codec or
-// a container needs, so a slow sink slows its source down. The end of the stream travels in band: read() gives
-// nullopt once and the driver then calls finish(). A source and a sink belong to one thread.
+// One item is between two stages at any moment; nothing is buffered behind this interface beyond what a codec
+// or a container needs, so a slow sink slows its source down. The end of the stream travels in band: read()
+// gives nullopt once and the driver then calls finish(). A source and a sink belong to one thread.
 //
 //   while (true) {
 //     auto item = source.read();
@@ -49,7 +49,8 @@ struct StreamInfo {
   std::vector<AudioTrackInfo> audio;
 };
 
-/// When the last byte of what an item was made of came in: the start of its latency. For filters of one process.
+/// When the last byte of what an item was made of came in: the start of its latency. For filters of one
+/// process.
 using ArrivalTime = std::chrono::steady_clock::time_point;
 
 struct VideoItem {
@@ -67,8 +68,8 @@ class FrameSource {
   virtual ~FrameSource() = default;
   /// The tracks; valid once the source is open, and constant.
   [[nodiscard]] virtual const StreamInfo& info() const = 0;
-  /// Waits for the next item. \return nullopt at the end of the stream (also after a requested stop), or the error
-  /// that ended it; damage that can be survived is counted and logged, not returned.
+  /// Waits for the next item. \return nullopt at the end of the stream (also after a requested stop), or the
+  /// error that ended it; damage that can be survived is counted and logged, not returned.
   virtual Result<std::optional<FrameItem>> read() = 0;
 };
 

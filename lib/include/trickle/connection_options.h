@@ -14,8 +14,8 @@ struct ConnectionOptions {
   std::vector<std::string> headers;  ///< Extra request headers, each "Name: value".
   std::string token;                 ///< Sent as "Authorization: Bearer"; never logged. Empty: none.
 
-  /// Consecutive failures that are retried before giving up; nullopt: for ever. Subscribers only count requests;
-  /// publishers give up on time (server_timeout) unless this is nullopt.
+  /// Consecutive failures that are retried before giving up; nullopt: for ever. Subscribers only count
+  /// requests; publishers give up on time (server_timeout) unless this is nullopt.
   std::optional<int> retries = 5;
   std::chrono::milliseconds retry_first_delay{500};  ///< Doubles with each failure …
   std::chrono::milliseconds retry_last_delay{2000};  ///< … up to this.

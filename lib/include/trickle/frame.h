@@ -1,8 +1,8 @@
 // Decoded video and the audio that travels with it: what flows between stages.
 //
-// Values are cheap to move. Frame memory is shared by reference count and may come from a decoder's pool, a NUT
-// packet or a shared-memory slot; nothing here copies pixels unless its name says so. A frame may be handed from
-// thread to thread, but only one thread at a time may use it.
+// Values are cheap to move. Frame memory is shared by reference count and may come from a decoder's pool, a
+// NUT packet or a shared-memory slot; nothing here copies pixels unless its name says so. A frame may be
+// handed from thread to thread, but only one thread at a time may use it.
 #pragma once
 
 #include <array>
@@ -13,7 +13,8 @@
 
 namespace trickle {
 
-/// A fraction of positive terms: a time base in seconds per tick, a frame rate, an aspect ratio. 0/1: unknown.
+/// A fraction of positive terms: a time base in seconds per tick, a frame rate, an aspect ratio. 0/1:
+/// unknown.
 struct Rational {
   int num = 0;
   int den = 1;
@@ -49,8 +50,8 @@ enum class PixelFormat : uint8_t {
   kGbrp,
 };
 
-/// The shape of a pixel format. `log2_chroma_*` are the chroma planes' subsampling shifts; rows of plane p hold
-/// ceil(width / 2^shift) samples of bytes_per_sample[p] bytes (interleaved samples count as one).
+/// The shape of a pixel format. `log2_chroma_*` are the chroma planes' subsampling shifts; rows of plane p
+/// hold ceil(width / 2^shift) samples of bytes_per_sample[p] bytes (interleaved samples count as one).
 struct PixelFormatInfo {
   const char* name;  ///< FFmpeg's name, as --pix-fmt takes it.
   int planes;
@@ -64,7 +65,8 @@ struct PixelFormatInfo {
 /// The format with FFmpeg's name `name`, or kNone.
 [[nodiscard]] PixelFormat pixel_format_from_name(std::string_view name);
 
-/// Code points of ISO/IEC 23091-2 (H.273), the ones that bitstreams carry. 2 is "unspecified" for the first three.
+/// Code points of ISO/IEC 23091-2 (H.273), the ones that bitstreams carry. 2 is "unspecified" for the first
+/// three.
 struct ColorProperties {
   uint8_t matrix = 2;
   uint8_t primaries = 2;
@@ -89,8 +91,8 @@ struct VideoFrame {
   std::array<Plane, 4> planes{};
   ColorProperties color;
   FieldOrder field_order = FieldOrder::kProgressive;
-  Rational sample_aspect;   ///< 0/1: unknown, taken as square.
-  Timestamp timestamp;      ///< Presentation time.
+  Rational sample_aspect;      ///< 0/1: unknown, taken as square.
+  Timestamp timestamp;         ///< Presentation time.
   int64_t duration_ticks = 0;  ///< In timestamp.time_base; 0: unknown.
 
   /// Owns the pixels. Whoever made the frame decides what it really is.

@@ -27,7 +27,8 @@ enum class ErrorKind {
   kInternal,   ///< A library failed, or an invariant of ours broke.
 };
 
-/// A failure: its kind, one sentence for a person (no full stop, no newline), and what caused it, if anything.
+/// A failure: its kind, one sentence for a person (no full stop, no newline), and what caused it, if
+/// anything.
 class Error {
  public:
   Error(ErrorKind kind, std::string message) : kind_(kind), message_(std::move(message)) {}
