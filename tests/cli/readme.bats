@@ -1,0 +1,64 @@
+# Runs the commands of the README: each block marked "<!-- run -->", in order, on free ports instead of the defaults.
+
+load helpers
+
+setup() {
+  common_setup
+  rm -f serve.port relay.port
+  background trickle-serve --listen 127.0.0.1:0 --port-file serve.port --relay 127.0.0.1:0 --relay-port-file relay.port 2>serve.log
+  wait_until 10 test -s serve.port
+  wait_until 10 test -s relay.port
+  RELAY=127.0.0.1:$(cat relay.port) WORKER=127.0.0.1:$(cat serve.port)
+  make_clip clip.ts 6
+  ln -s "$ROOT/tests" tests
+}
+
+teardown() { common_teardown; }
+
+# blocks: the commands of all marked blocks, each block ended by a line "====".
+blocks() {
+  awk '/^<!-- run -->$/ { marked = 1; next }
+       marked && /^```sh$/ { inside = 1; next }
+       inside && /^```$/ { inside = marked = 0; print "===="; next }
+       inside { print }' "$ROOT/README.md"
+}
+
+@test "every block of the README is either run by this file or says why not" {
+  [ "$(grep -c '^```sh$' "$ROOT/README.md")" -eq "$(grep -cE '^<!-- (run|not run: .+) -->$' "$ROOT/README.md")" ]
+  [ "$(blocks | grep -c '^====$')" -ge 7 ]
+}
+
+@test "the commands of the README work as printed" {
+  local -x TRICKLE_SUB_WAIT=10
+  local block='' line publisher number=0
+  while IFS= read -r line; do
+    if [ "$line" != ==== ]; then
+      block+=$line$'\n'
+      continue
+    fi
+    number=$((number + 1))
+    block=${block//127.0.0.1:3389/$RELAY}
+    block=${block//127.0.0.1:8080/$WORKER}
+    # curl prints no status by itself; a refused request must fail the test.
+    block=${block//curl /curl -sS --fail-with-body }
+    echo "block $number: $block"
+    if [[ $block == *'trickle-pub'*'&'$'\n' ]]; then
+      publisher=$block
+    else
+      # The clip ends, so that each block gets a stream of its own.
+      background bash -c "${publisher%&*}" >/dev/null 2>&1
+      feeder=$LAST
+      wait_until 10 curl -sf "http://$RELAY/in/next"
+      run timeout 60 bash -o pipefail -c "${block%$'\n'}"
+      echo "$output"
+      [ "$status" -eq 0 ]
+      wait_until 20 bash -c "! kill -0 $feeder"
+    fi
+    block=''
+  done < <(blocks)
+  [ "$(count_frames recording.ts)" -gt 0 ]
+  [ "$(find segments -name '*.ts' | wc -l)" -gt 0 ]
+  [ -s still.png ]
+  [ "$(count_frames tinted.ts)" -gt 0 ]
+  [ "$(count_frames mirrored.ts)" -gt 0 ]
+}
