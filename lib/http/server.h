@@ -1,10 +1,12 @@
-// An HTTP/1.1 server on Asio: parsing, limits, keep-alive and early answers. The only header of the server
+// An HTTP/1.1 server on Asio: parsing, limits, keep-alive and early answers. The public header of the server
 // target; Beast stays inside it.
 //
 // A handler is called once for each request, when its head is complete. It may answer at once or later, read
-// the body whole or chunk by chunk, and stream its answer. Everything about one Exchange happens on its
-// connection's strand; the functions of Exchange may be called only there (post() gets you there from any
-// thread).
+// the body whole or piece by piece, and stream its answer.
+//
+// Threads: the io_context of a server is run by exactly one thread, and everything about its exchanges
+// happens on that thread: no lock is taken per request or per piece. Only Exchange::post() and Server::post()
+// may be called from others; they get you onto it. Work that blocks belongs elsewhere.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -15,100 +17,106 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "http/chunk.h"
+#include "http/request_head.h"
 #include "io/endpoint.h"
 #include "trickle/result.h"
 
 namespace trickle::http {
 
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-struct RequestHead {
-  std::string method;
-  std::string target;  ///< As sent.
-  std::string path;    ///< Without the query, percent-decoded, beginning with "/".
-  Fields query;        ///< Percent-decoded.
-  Fields headers;
-  int version = 11;  ///< 10 or 11.
-  std::string peer;  ///< "ADDRESS:PORT".
-
-  /// The first value of a header (case-insensitive), or of a query parameter; empty when it isn't there.
-  [[nodiscard]] std::string_view header(std::string_view name) const;
-  [[nodiscard]] std::string_view query_value(std::string_view name) const;
-};
-
 struct Response {
   int status = 200;
-  Fields headers;    ///< Content-Length, Connection and Date are added.
-  std::string body;  ///< Not sent for HEAD.
+  Fields headers{};    ///< Content-Length, Connection, Date and Server are added.
+  std::string body{};  ///< Not sent for HEAD (its length is).
+  /// Close the connection after it, although the request was read to its end.
+  bool close = false;
 };
 
 /// A piece of an answer that many readers may share; must stay unchanged once handed over.
 using SharedBytes = std::shared_ptr<const std::string>;
 
-/// One request and its answer.
+/// One request and its answer. Once the answer is complete, or the client has left, every function does
+/// nothing, and the callbacks that were given are destroyed (so they may hold the Exchange itself).
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const RequestHead& head() const = 0;
 
-  /// Reads the whole body. `done` gets it, or kUsage when it is larger than `limit_bytes`, or kClosed when
-  /// the client left in the middle.
+  /// Reads the whole body. `done` gets it, or kUsage when it is larger than `limit_bytes`, kClosed when the
+  /// client left in the middle, kBadData when its chunks are malformed.
   virtual void read_body(size_t limit_bytes, std::function<void(Result<std::string>)> done) = 0;
 
-  /// Reads the body piece by piece as it arrives; the next piece is read when `on_piece` has returned. An
-  /// empty piece is its end; an error is kClosed: the client left in the middle.
+  /// Reads the body piece by piece as it arrives; the next piece is read when `on_piece` has returned, and
+  /// none once an answer was begun by respond(). An empty piece is the end; an error (kClosed: the client
+  /// left in the middle, kBadData: malformed) is the last call. A client that sent "Expect: 100-continue" is
+  /// told to go on.
   virtual void read_pieces(std::function<void(Result<std::span<const char>>)> on_piece) = 0;
 
-  /// Sends a complete answer. Where the body was not read to its end the connection closes after it, in such
-  /// a way that the answer survives (send side shut down, drained for at most 1 s).
+  /// Sends a complete answer. Where the request's body was not read to its end the connection closes after
+  /// it, in such a way that the answer survives (send side shut down, drained for at most 1 s).
   virtual void respond(Response response) = 0;
 
-  /// Sends an interim "100 Continue".
+  /// Sends an interim "100 Continue", as often as it is called; nothing to an HTTP/1.0 client.
   virtual void send_continue() = 0;
 
-  /// Starts an answer without a known length (chunked, or to the end of the connection for HTTP/1.0).
+  /// Streams an answer that `source` gives (chunked, or to the end of the connection for HTTP/1.0). Call
+  /// wake() when it has more, after it had told to wait.
+  virtual void stream_from(int status, Fields headers, std::shared_ptr<BodySource> source) = 0;
+  virtual void wake() = 0;
+
+  /// Starts an answer without a known length, for those who would rather push than be asked.
   virtual void start_stream(int status, Fields headers) = 0;
-  /// Queues a piece of a started stream. `written` is called when the socket took it.
+  /// Queues a piece of a started stream. `written`, if any, is called when the socket took it. What is queued
+  /// is held in memory: whoever streams without end waits for `written` or watches queued_bytes().
   virtual void write(SharedBytes piece, std::function<void()> written) = 0;
   /// Ends a started stream with the final chunk.
   virtual void finish_stream() = 0;
+  /// Bytes given to write() that the socket has not taken yet.
+  [[nodiscard]] virtual size_t queued_bytes() const = 0;
+
   /// Closes the connection without the final chunk: the reader knows that something is missing.
   virtual void abort() = 0;
 
-  /// Called once if the client leaves before the answer is complete, also while the request is idle.
+  /// Called once if the client leaves before the answer is complete, also while the request is idle. A body
+  /// that is being read is told first.
   virtual void on_disconnect(std::function<void()> left) = 0;
 
-  /// Runs `task` on this connection's strand. May be called from any thread.
+  /// Runs `task` on the server's thread. May be called from any thread.
   virtual void post(std::function<void()> task) = 0;
 };
 
 using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 struct ServerOptions {
-  size_t header_limit_bytes = 16 * 1024;    ///< More: 431.
-  std::chrono::seconds header_timeout{10};  ///< Later: 408.
-  size_t max_connections = 0;               ///< 0: no limit.
-  std::string server_name = "trickle";      ///< The Server header.
+  size_t header_limit_bytes = 16 * 1024;         ///< More: 431.
+  std::chrono::seconds header_timeout{10};       ///< Later: 408.
+  std::chrono::seconds keep_alive_timeout{120};  ///< A connection without a request is closed after it.
+  size_t max_connections = 0;                    ///< 0: no limit. One more is answered 503 and closed.
+  std::string server_name = "trickle";           ///< The Server header.
 };
 
 class Server {
  public:
-  /// The io_context must outlive the server and is run by the caller, on as many threads as it likes.
+  /// The io_context must outlive the server and is run by one thread. Nothing is called from the constructor.
   Server(boost::asio::io_context& io, ServerOptions options, Handler handler);
+  /// Closes what is still open. Call on the server's thread, or when it no longer runs.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Binds and starts to accept. \return where it listens (the real port); kIo when the address can't be
-  /// bound.
+  /// Binds and starts to accept; may be called for several addresses.
+  /// \return where it listens (the real port); kIo when the address can't be bound, kUsage for an unknown
+  /// name.
   Result<Endpoint> listen(const Endpoint& endpoint);
-  /// Stops accepting; running exchanges go on.
-  void stop_accepting();
+  /// Stops accepting and closes connections without a request; running exchanges go on, and their connections
+  /// close after the answer. `drained`, if any, is called once no connection is left.
+  void stop_accepting(std::function<void()> drained = {});
   /// Closes every connection. Call after stop_accepting().
   void close_all();
+  [[nodiscard]] size_t connections() const;
+  /// Runs `task` on the server's thread. May be called from any thread.
+  void post(std::function<void()> task);
 
  private:
   struct State;

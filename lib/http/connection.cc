@@ -1,0 +1,202 @@
+// Connection: life and reading. The writing half is in connection_write.cc.
+#include "http/connection.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+
+#include "http/exchange_impl.h"
+
+namespace trickle::http {
+namespace {
+
+// What may wait unparsed while a handler is at work: enough for pipelined requests, and for noticing that the
+// client has left. Beyond it the socket is not read, and TCP makes the client wait.
+constexpr size_t kPendingLimit = 64 * 1024;
+
+}  // namespace
+
+Connection::Connection(Socket socket, std::string peer, ConnectionHost& host)
+    : socket_(std::move(socket)), peer_(std::move(peer)), host_(host) {}
+
+Connection::~Connection() = default;
+
+void Connection::start() {
+  set_deadline(host_.options().header_timeout);
+  arm_read();
+}
+
+void Connection::refuse() {
+  reject(503, "Too many connections");
+  arm_read();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::kClosed) return;
+  const auto self = shared_from_this();
+  phase_ = Phase::kClosed;
+  deadline_.reset();
+  const auto exchange = std::move(exchange_);
+  const auto source = std::move(source_);
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  host_.closed(*this);
+  if (exchange) exchange->retire(true);
+}
+
+void Connection::close_if_idle() {
+  if (phase_ == Phase::kHead && !parser_) close();
+}
+
+void Connection::set_deadline(std::chrono::milliseconds from_now) {
+  deadline_ = system_clock().now() + from_now;
+}
+
+void Connection::give_up() {
+  deadline_.reset();
+  if (phase_ == Phase::kHead && parser_) return reject(408, "The request's header took too long");
+  close();
+}
+
+void Connection::arm_read() {
+  if (read_armed_ || phase_ == Phase::kClosed || pending_.size() >= kPendingLimit) return;
+  read_armed_ = true;
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
+    self->read_armed_ = false;
+    if (self->phase_ == Phase::kClosed) return;
+    if (error) return self->close();
+    self->on_readable();
+  });
+}
+
+void Connection::on_readable() {
+  const std::span<char> buffer = host_.read_buffer();
+  const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (received == 0) return close();
+  if (received < 0) {
+    if (errno == EAGAIN || errno == EINTR) return arm_read();
+    return close();
+  }
+  if (phase_ != Phase::kLinger) on_input({buffer.data(), static_cast<size_t>(received)});
+  arm_read();
+}
+
+void Connection::on_input(std::string_view bytes) {
+  in_input_ = true;
+  if (pending_.empty()) {
+    rest_ = bytes;
+    consume();
+    pending_.assign(rest_);
+  } else {
+    pending_.append(bytes);
+    rest_ = pending_;
+    consume();
+    pending_.erase(0, pending_.size() - rest_.size());
+    if (pending_.empty()) std::string().swap(pending_);
+  }
+  rest_ = {};
+  in_input_ = false;
+  if (pending_.size() >= kPendingLimit && exchange_ && exchange_->wants_body())
+    fail_body("Malformed request body");
+}
+
+void Connection::resume_input() {
+  // Posted, never called: the buffers that all connections share may be in use.
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    if (self->phase_ == Phase::kClosed || self->phase_ == Phase::kLinger) return;
+    if (self->exchange_ && self->exchange_->wants_body() && self->body_complete()) {
+      return self->exchange_->deliver(std::span<const char>());
+    }
+    if (!self->pending_.empty()) self->on_input({});
+    self->arm_read();
+  });
+}
+
+void Connection::consume() {
+  while (!rest_.empty()) {
+    const size_t before = rest_.size();
+    if (phase_ == Phase::kHead) {
+      consume_head();
+    } else if (phase_ == Phase::kExchange && parser_ && exchange_ && exchange_->wants_body()) {
+      consume_body();
+    } else if (phase_ == Phase::kClosed || phase_ == Phase::kLinger) {
+      rest_ = {};
+    }
+    if (rest_.size() == before) return;
+  }
+}
+
+void Connection::consume_head() {
+  if (!parser_) {
+    while (rest_.starts_with("\r\n")) rest_.remove_prefix(2);  // RFC 9112, section 2.2.
+    if (rest_.empty()) return;
+    parser_ = std::make_unique<RequestParser>(host_.options().header_limit_bytes);
+    set_deadline(host_.options().header_timeout);
+  }
+  const auto fed = parser_->feed_head(rest_.data(), rest_.size());
+  rest_.remove_prefix(fed.consumed_bytes);
+  if (fed.error_status != 0) {
+    reject(fed.error_status, fed.error_message);
+  } else if (parser_->head_done()) {
+    begin_exchange();
+  }
+}
+
+void Connection::begin_exchange() {
+  deadline_.reset();
+  phase_ = Phase::kExchange;
+  keep_alive_ = parser_->keep_alive();
+  RequestHead head = parser_->take_head();
+  head.peer = peer_;
+  if (parser_->is_done()) parser_.reset();
+  head_only_ = head.method == "HEAD";
+  chunked_ = head.version == 11;
+  expects_continue_ = chunked_ && iequals(head.header("Expect"), "100-continue");
+  exchange_ = std::make_shared<ExchangeImpl>(shared_from_this(), std::move(head));
+  const auto current = exchange_;
+  host_.handler()(current);
+}
+
+void Connection::consume_body() {
+  const auto current = exchange_;
+  std::string& body = host_.body_buffer();
+  body.clear();
+  const auto fed = parser_->feed_body(rest_.data(), rest_.size(), body);
+  rest_.remove_prefix(fed.consumed_bytes);
+  const bool done = fed.error_status == 0 && parser_->is_done();
+  if (done) parser_.reset();
+  if (!body.empty()) current->deliver(std::span<const char>(body));
+  if (exchange_ != current) return;
+  if (fed.error_status != 0) return fail_body(fed.error_message);
+  if (done) current->deliver(std::span<const char>());
+}
+
+void Connection::skip_body() {
+  if (!parser_) return;
+  if (!in_input_) rest_ = pending_;
+  std::string discarded;
+  const auto fed = parser_->feed_body(rest_.data(), rest_.size(), discarded);
+  rest_.remove_prefix(fed.consumed_bytes);
+  if (fed.error_status == 0 && parser_->is_done()) parser_.reset();
+  if (in_input_) return;
+  pending_.erase(0, fed.consumed_bytes);
+  rest_ = {};
+}
+
+void Connection::fail_body(const char* message) {
+  const auto current = exchange_;
+  current->deliver(unexpected(ErrorKind::kBadData, message));
+  if (exchange_ != current || answer_begun_) return;
+  respond({.status = 400,
+           .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+           .body = std::string(message) + "\n"});
+}
+
+void Connection::want_body() {
+  if (body_complete() || (!in_input_ && !pending_.empty())) return resume_input();
+  if (expects_continue_) send_continue();
+  arm_read();
+}
+
+}  // namespace trickle::http
