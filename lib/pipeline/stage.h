@@ -1,0 +1,60 @@
+// One running stage of a chain: the child process with its log, its statistics and its control pipe.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/child.h"
+#include "pipeline/exit_rule.h"
+#include "pipeline/stage_numbers.h"
+#include "trickle/result.h"
+
+namespace trickle::pipeline {
+
+/// What to start for a stage. `--stats fd:N` and, where it has a control pipe, `--control fd:N` are added.
+struct StagePlan {
+  std::string program;  ///< "trickle-sub"; also its name in logs and status.
+  StageRole role = StageRole::kFilter;
+  std::vector<std::string> arguments;                            ///< Nothing secret: ps shows them.
+  std::vector<std::pair<std::string, std::string>> environment;  ///< URLs and tokens.
+  bool has_control = false;
+};
+
+struct StageStart {
+  std::string log_prefix;  ///< Stands before each line of the child's log, e.g. "[stream-1] ".
+  std::filesystem::path program_directory;  ///< See find_program().
+  UniqueFd standard_input, standard_output;
+  std::function<void()> on_exit;     ///< After everything the child wrote has been handled.
+  std::function<void()> on_numbers;  ///< A new line of statistics has come.
+};
+
+/// Belongs to the thread that runs the io_context. Dying, it kills the child.
+class Stage {
+ public:
+  /// \return kNotFound when the program is missing, kIo when it can't be started.
+  static Result<std::unique_ptr<Stage>> start(boost::asio::io_context& io, const StagePlan& plan,
+                                              StageStart start);
+  virtual ~Stage() = default;
+
+  [[nodiscard]] virtual const std::string& name() const = 0;
+  [[nodiscard]] virtual StageRole role() const = 0;
+  [[nodiscard]] virtual pid_t pid() const = 0;
+  /// Empty while it runs.
+  [[nodiscard]] virtual const std::optional<ChildExit>& exit() const = 0;
+  /// Whether the next stage's input is still open: see Child::holds_output().
+  [[nodiscard]] virtual bool holds_output() const = 0;
+  [[nodiscard]] virtual const StageNumbers& numbers() const = 0;
+  /// "trickle-pub ended with exit code 5: the server did not answer", with the last error line it logged.
+  [[nodiscard]] virtual std::string describe_exit() const = 0;
+
+  virtual void send_signal(int signal) = 0;
+  /// Sends a line of settings to its control pipe, if it has one; the newest of a burst wins.
+  virtual void control(const std::string& line) = 0;
+};
+
+}  // namespace trickle::pipeline
