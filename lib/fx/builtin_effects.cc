@@ -1,5 +1,7 @@
 #include "fx/builtin_effects.h"
 
+#include "fx/torchscript_effect.h"
+
 namespace trickle::fx {
 namespace {
 
@@ -88,6 +90,7 @@ std::vector<EffectInfo> builtin_effects() {
                        .length = 3,
                        .text = "What is added to red, green and blue, as a part of full scale."}},
        .color = color_shift},
+      torchscript_effect(),
   };
 }
 

@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+
+#include "fx/torch_options.h"
+
+namespace trickle::fx {
+namespace {
+
+class TorchEffect : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    ::setenv("TRICKLE_MODULE_DIR", MODULE_DIR, 1);
+    folder_ = ::testing::TempDir() + "/models-" + std::to_string(::getpid());
+    std::filesystem::create_directory(folder_);
+    ASSERT_EQ(std::system((std::string(MAKE_MODELS) + " " + folder_).c_str()), 0);
+  }
+  static void TearDownTestSuite() { std::filesystem::remove_all(folder_); }
+
+  static TorchOptions options(const std::string& name) {
+    TorchOptions options;
+    options.model = folder_ + "/" + name + ".pt";
+    options.device = "cpu";
+    return options;
+  }
+
+  static VideoFrame rgb_frame(int width, int height, uint8_t r, uint8_t g, uint8_t b) {
+    VideoFrame frame = make_video_frame(PixelFormat::kRgb24, width, height);
+    for (int i = 0; i < width * height; ++i) {
+      const uint8_t pixel[] = {r, g, b};
+      std::memcpy(frame.planes[0].data + 3 * i, pixel, 3);
+    }
+    frame.timestamp = {1234, {1, 90000}};
+    return frame;
+  }
+
+  static inline std::string folder_;
+};
+
+TEST_F(TorchEffect, AddsRedAsTheModelSaysAndKeepsTheTimestamp) {
+  auto effect = make_torch_effect(options("red_tint"));
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  const auto out = (*effect)->process(rgb_frame(33, 17, 100, 50, 20));
+  ASSERT_TRUE(out) << out.error().to_string();
+  EXPECT_NEAR(out->planes[0].data[0], 176, 1);
+  EXPECT_EQ(out->planes[0].data[1], 50);
+  EXPECT_EQ(out->timestamp.ticks, 1234);
+}
+
+TEST_F(TorchEffect, TakesOneChannelAsGrey) {
+  auto effect = make_torch_effect(options("grey"));
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  const auto out = (*effect)->process(rgb_frame(8, 8, 90, 60, 30));
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(out->planes[0].data[c], 60);
+}
+
+TEST_F(TorchEffect, FollowsAModelThatChangesTheSizeInPlanarLayout) {
+  TorchOptions planar = options("half_size_planar");
+  planar.layout = TensorLayout::kNchw;
+  auto effect = make_torch_effect(planar);
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  const auto out = (*effect)->process(rgb_frame(64, 32, 10, 20, 30));
+  EXPECT_EQ(out->width, 32);
+  EXPECT_EQ(out->height, 16);
+  EXPECT_EQ(out->planes[0].data[2], 30);
+}
+
+TEST_F(TorchEffect, GivesAByteModelBytes) {
+  TorchOptions bytes = options("bytes");
+  bytes.uint8 = true;
+  auto effect = make_torch_effect(bytes);
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  const auto out = (*effect)->process(rgb_frame(4, 4, 255, 100, 0));
+  EXPECT_EQ(out->planes[0].data[0], 0);
+  EXPECT_EQ(out->planes[0].data[1], 155);
+  EXPECT_EQ(out->planes[0].data[2], 255);
+}
+
+TEST_F(TorchEffect, ReportsAFrameThatTheModelFailsOnAndGoesOn) {
+  auto effect = make_torch_effect(options("fails_on_frame_7"));
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  for (int i = 1; i <= 9; ++i) {
+    EXPECT_EQ((*effect)->process(rgb_frame(4, 4, 1, 2, 3)).has_value(), i != 7) << "frame " << i;
+  }
+}
+
+TEST_F(TorchEffect, RefusesWhatCantWorkWithASentence) {
+  const auto missing = make_torch_effect(options("nowhere"));
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message().find("no such file"), std::string::npos);
+
+  const auto shape = make_torch_effect(options("wrong_shape"));
+  ASSERT_FALSE(shape);
+  EXPECT_NE(shape.error().message().find("shape"), std::string::npos);
+
+  TorchOptions device = options("red_tint");
+  device.device = "toaster";
+  EXPECT_EQ(make_torch_effect(device).error().kind(), ErrorKind::kUsage);
+  TorchOptions program = options("red_tint");
+  program.model = MAKE_MODELS;
+  EXPECT_EQ(make_torch_effect(program).error().kind(), ErrorKind::kUsage);
+}
+
+}  // namespace
+}  // namespace trickle::fx
