@@ -1,0 +1,35 @@
+// A chain of colour effects, made ready for one pixel format: one pass over the frame.
+#pragma once
+
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "fx/color_step.h"
+#include "fx/fixed_plan.h"
+#include "fx/rgb_kernel.h"
+#include "trickle/frame.h"
+#include "trickle/result.h"
+
+namespace trickle::fx {
+
+/// Immutable once made; run() may be called from any thread.
+class ColorPass {
+ public:
+  /// \return kInternal when the steps exceed what the kernels compute in, kUsage for a format without
+  /// kernels.
+  static Result<ColorPass> make(std::span<const ColorStep> steps, PixelFormat format,
+                                const ColorProperties& color);
+
+  /// True when frames need not be touched at all.
+  [[nodiscard]] bool nothing_to_do() const { return std::holds_alternative<std::monostate>(plan_); }
+
+  /// Reads `in` and writes the pixels of `out`, which may be `in` itself: both of the format that this pass
+  /// was made for and of the same size. Never fails.
+  void run(const VideoFrame& in, const VideoFrame& out) const;
+
+ private:
+  std::variant<std::monostate, YuvPlan, ByteMaps, std::vector<FixedStage>> plan_;
+};
+
+}  // namespace trickle::fx

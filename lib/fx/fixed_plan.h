@@ -1,0 +1,62 @@
+// Colour stages in the 16-bit fixed point that the vector kernels compute in.
+//
+// One lane holds one colour value of one pixel. With `bits` significant bits per sample, a sample comes in as
+// sample << (16 - bits), and RGB is held in units of 2^-(14 - bits) of a sample step, so that full scale is
+// `one` = (2^bits - 1) << (14 - bits), just below 2^14. A channel is not held as it is but as a *window*
+// value, moved up so that its high limit falls on 32767: then the saturating addition that makes it clamps it
+// at the high limit too, and one maximum with `floor` clamps it at the low one. Because luma terms are never
+// negative (where a stage inverts, the sample is complemented first), nothing saturates that would not end at
+// that limit anyway.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "fx/color_fold.h"
+#include "fx/yuv_matrix.h"
+#include "trickle/result.h"
+
+namespace trickle::fx {
+
+/// A constant to add, in two parts because their sum may exceed 16 bits (before it saturates).
+using SplitConstant = std::array<int16_t, 2>;
+
+/// A stage from RGB to RGB. What comes in is doubled: 2 * (window value - bias) = (window value << 1) -
+/// bias2.
+struct FixedStage {
+  int16_t matrix[3][3];  ///< Halves, in Q15 (the input being doubled).
+  SplitConstant add[3];  ///< Offset, and the move into the window.
+  int16_t floor[3];      ///< Window value of the low limit.
+  uint16_t bias2[3];     ///< Twice the window value of 0, for the stage or output that follows (modulo 2^16).
+};
+
+/// From YUV through the first stage to window values, through `more` stages, and back to YUV.
+struct YuvPlan {
+  int bits = 8;
+  uint16_t luma = 0;  ///< Factor of the luma sample (high half of an unsigned product), the same for R, G, B.
+  uint16_t luma_flip = 0;  ///< Exclusive-or of the luma sample: all ones in its bits, or 0.
+  int16_t chroma[3][2]{};  ///< Factors of U and V in Q15, after their middle was taken off.
+  SplitConstant add[3]{};
+  int16_t floor[3]{};
+  uint16_t bias2[3]{};
+  std::vector<FixedStage> more;
+
+  int16_t out[3][3]{};   ///< From RGB window values to Y, U, V in units of 2^-(14 - bits), Q15.
+  int16_t out_add[3]{};  ///< Their constants, with the move out of the window and one half for rounding.
+
+  /// All pixels come out grey: only channel 0 counts, its window value + out_add[0] is Y, U and V are the
+  /// middle.
+  bool grey = false;
+  bool reads_chroma = true;  ///< False: a grey plan whose chroma factors are 0.
+};
+
+/// \return kInternal when the coefficients exceed what the fixed point holds: factors of 2, sums of 2 in a
+/// row.
+Result<YuvPlan> make_yuv_plan(std::span<const ColorStage> stages, const YuvMatrix& matrix, int bits);
+
+/// Stages on RGB samples of 8 bits, each entering as sample << 7; the last one's window value leaves through
+/// (window value << 1) - bias2, in units of 1/128 sample.
+Result<std::vector<FixedStage>> make_rgb_plan(std::span<const ColorStage> stages);
+
+}  // namespace trickle::fx

@@ -1,0 +1,353 @@
+#include "fx/yuv_kernel.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fx/highway_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "fx/yuv_kernel.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "fx/fixed_stage-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace trickle::fx::HWY_NAMESPACE {
+namespace {
+
+// One step of a kernel makes as many chroma samples as a vector of 16-bit lanes holds, and the luma samples
+// under them. With horizontal subsampling the even and the odd ones of a row are in vectors of their own.
+
+// Samples of 8 bits, in memory and as sample << 8 in lanes.
+struct Samples8 {
+  using Type = uint8_t;
+  static constexpr int kBits = 8;
+
+  static HWY_INLINE VU16 load(const uint8_t* from) {
+    return hn::ShiftLeft<8>(hn::PromoteTo(DU16(), hn::LoadU(DHalf8(), from)));
+  }
+  static HWY_INLINE void load_pairs(const uint8_t* from, VU16& even, VU16& odd) {
+    const DU16 d;
+    const VU16 both = hn::BitCast(d, hn::LoadU(DU8(), from));
+    even = hn::ShiftLeft<8>(both);
+    odd = hn::And(both, hn::Set(d, 0xFF00));
+  }
+  static HWY_INLINE void store(V16 value, uint8_t* to) {
+    hn::StoreU(hn::DemoteTo(DHalf8(), hn::ShiftRight<6>(value)), DHalf8(), to);
+  }
+  static HWY_INLINE void store_pairs(V16 even, V16 odd, uint8_t* to) {
+    const DU16 d;
+    const VU16 low = hn::ShiftRight<6>(hn::BitCast(d, even));
+    const VU16 high = hn::And(hn::ShiftLeft<2>(hn::BitCast(d, odd)), hn::Set(d, 0xFF00));
+    hn::StoreU(hn::BitCast(DU8(), hn::Or(low, high)), DU8(), to);
+  }
+};
+
+// Samples of 10 bits in the low bits of 16, and as sample << 6 in lanes. Stray high bits fall out.
+struct Samples10 {
+  using Type = uint16_t;
+  static constexpr int kBits = 10;
+
+  static HWY_INLINE VU16 load(const uint16_t* from) { return hn::ShiftLeft<6>(hn::LoadU(DU16(), from)); }
+  static HWY_INLINE void load_pairs(const uint16_t* from, VU16& even, VU16& odd) {
+    hn::LoadInterleaved2(DU16(), from, even, odd);
+    even = hn::ShiftLeft<6>(even);
+    odd = hn::ShiftLeft<6>(odd);
+  }
+  static HWY_INLINE void store(V16 value, uint16_t* to) {
+    const DU16 d;
+    hn::StoreU(hn::ShiftRight<4>(hn::BitCast(d, value)), d, to);
+  }
+  static HWY_INLINE void store_pairs(V16 even, V16 odd, uint16_t* to) {
+    const DU16 d;
+    hn::StoreInterleaved2(hn::ShiftRight<4>(hn::BitCast(d, even)), hn::ShiftRight<4>(hn::BitCast(d, odd)), d,
+                          to);
+  }
+};
+
+enum class Chroma { kPlanar, kInterleaved, kNone };
+
+template <class SamplesType, int kHorizontal, int kVertical, Chroma kChroma>
+struct Layout {
+  using Samples = SamplesType;
+  using Type = typename Samples::Type;
+  static constexpr int kAcross = kHorizontal;  // Luma samples to a chroma sample.
+  static constexpr int kDown = kVertical;
+  static constexpr Chroma kChromaKind = kChroma;
+  static constexpr int kPlanes = kChroma == Chroma::kPlanar ? 3 : kChroma == Chroma::kInterleaved ? 2 : 1;
+  static constexpr int kChromaTypes = kChroma == Chroma::kInterleaved ? 2 : 1;  // Values to a chroma sample.
+};
+
+// Where one step reads or writes: kDown rows of luma, then chroma.
+template <class L>
+struct Rows {
+  typename L::Type* luma[2];
+  typename L::Type* chroma[2];
+
+  HWY_INLINE Rows at(size_t cell) const {
+    return {{luma[0] + cell * L::kAcross, luma[1] + cell * L::kAcross},
+            {chroma[0] + cell * L::kChromaTypes, chroma[1] + cell * L::kChromaTypes}};
+  }
+};
+
+// All rows before any is stored: below an odd height both are the same.
+template <class L>
+HWY_INLINE void load_luma(const Rows<L>& rows, VU16 flip, VU16 (&luma)[2][2]) {
+  for (int row = 0; row < L::kDown; ++row) {
+    if constexpr (L::kAcross == 2) {
+      L::Samples::load_pairs(rows.luma[row], luma[row][0], luma[row][1]);
+      luma[row][1] = hn::Xor(luma[row][1], flip);
+    } else {
+      luma[row][0] = L::Samples::load(rows.luma[row]);
+    }
+    luma[row][0] = hn::Xor(luma[row][0], flip);
+  }
+}
+
+template <class L>
+HWY_INLINE void store_luma(const V16 (&luma)[2], typename L::Type* to) {
+  if constexpr (L::kAcross == 2) {
+    L::Samples::store_pairs(luma[0], luma[1], to);
+  } else {
+    L::Samples::store(luma[0], to);
+  }
+}
+
+template <class L>
+HWY_INLINE void load_chroma(const Rows<L>& rows, V16 (&uv)[2]) {
+  const DU16 d;
+  const D16 ds;
+  const VU16 middle = hn::Set(d, 0x8000);
+  VU16 u = middle;
+  VU16 v = middle;
+  if constexpr (L::kChromaKind == Chroma::kPlanar) {
+    u = L::Samples::load(rows.chroma[0]);
+    v = L::Samples::load(rows.chroma[1]);
+  } else if constexpr (L::kChromaKind == Chroma::kInterleaved) {
+    L::Samples::load_pairs(rows.chroma[0], u, v);
+  }
+  uv[0] = hn::BitCast(ds, hn::Xor(u, middle));
+  uv[1] = hn::BitCast(ds, hn::Xor(v, middle));
+}
+
+template <class L>
+HWY_INLINE void store_chroma(V16 u, V16 v, const Rows<L>& rows) {
+  if constexpr (L::kChromaKind == Chroma::kPlanar) {
+    L::Samples::store(u, rows.chroma[0]);
+    L::Samples::store(v, rows.chroma[1]);
+  } else if constexpr (L::kChromaKind == Chroma::kInterleaved) {
+    L::Samples::store_pairs(u, v, rows.chroma[0]);
+  }
+}
+
+// What the chroma samples add to channel i of all pixels under them.
+HWY_INLINE V16 chroma_term(const YuvPlan& plan, int i, const V16 (&uv)[2]) {
+  const D16 d;
+  const V16 sum = hn::SaturatedAdd(hn::MulFixedPoint15(uv[0], hn::Set(d, plan.chroma[i][0])),
+                                   hn::MulFixedPoint15(uv[1], hn::Set(d, plan.chroma[i][1])));
+  return add_split(sum, plan.add[i]);
+}
+
+HWY_INLINE V16 output(const YuvPlan& plan, int i, const V16 (&rgb)[3]) {
+  const D16 d;
+  const V16 red_green = hn::Add(hn::MulFixedPoint15(rgb[0], hn::Set(d, plan.out[i][0])),
+                                hn::MulFixedPoint15(rgb[1], hn::Set(d, plan.out[i][1])));
+  const V16 blue = hn::MulFixedPoint15(rgb[2], hn::Set(d, plan.out[i][2]));
+  return hn::Add(hn::Add(red_green, blue), hn::Set(d, plan.out_add[i]));
+}
+
+HWY_INLINE V16 mean(V16 a, V16 b) {
+  const DU16 d;
+  return hn::BitCast(D16(), hn::AverageRound(hn::BitCast(d, a), hn::BitCast(d, b)));
+}
+
+struct ColorKernel {
+  template <class L>
+  static HWY_INLINE void step(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out) {
+    const D16 d;
+    const DU16 du;
+    const VU16 flip = hn::Set(du, plan.luma_flip);
+    const VU16 luma_factor = hn::Set(du, plan.luma);
+    V16 uv[2] = {hn::Zero(d), hn::Zero(d)};
+    load_chroma<L>(in, uv);
+    const V16 terms[3] = {chroma_term(plan, 0, uv), chroma_term(plan, 1, uv), chroma_term(plan, 2, uv)};
+
+    V16 means[2][3] = {{uv[0], uv[0], uv[0]}, {uv[0], uv[0], uv[0]}};
+    VU16 luma[2][2] = {{flip, flip}, {flip, flip}};
+    load_luma<L>(in, flip, luma);
+    for (int row = 0; row < L::kDown; ++row) {
+      V16 made[2] = {uv[0], uv[0]};
+      for (int column = 0; column < L::kAcross; ++column) {
+        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_factor));
+        V16 rgb[3] = {y, y, y};
+        for (int i = 0; i < 3; ++i) {
+          rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), hn::Set(d, plan.floor[i]));
+        }
+        if (HWY_UNLIKELY(!plan.more.empty())) apply_more(plan, rgb);
+        made[column] = output(plan, 0, rgb);
+        for (int i = 0; i < 3; ++i) means[row][i] = column == 0 ? rgb[i] : mean(means[row][i], rgb[i]);
+      }
+      store_luma<L>(made, out.luma[row]);
+    }
+    if constexpr (L::kChromaKind != Chroma::kNone) {
+      if constexpr (L::kDown == 2) {
+        for (int i = 0; i < 3; ++i) means[0][i] = mean(means[0][i], means[1][i]);
+      }
+      // In full range the largest chroma rounds up to 2^bits.
+      const V16 highest = hn::Set(d, 0x3FFF);
+      store_chroma<L>(hn::Min(output(plan, 1, means[0]), highest),
+                      hn::Min(output(plan, 2, means[0]), highest), out);
+    }
+  }
+
+ private:
+  static HWY_INLINE void apply_more(const YuvPlan& plan, V16 (&rgb)[3]) {
+    const uint16_t(*bias2)[3] = &plan.bias2;
+    for (const FixedStage& stage : plan.more) {
+      leave_window(*bias2, rgb);
+      apply_stage(stage, rgb);
+      bias2 = &stage.bias2;
+    }
+  }
+};
+
+struct GreyKernel {
+  template <class L>
+  static HWY_INLINE void step(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out) {
+    const D16 d;
+    const DU16 du;
+    const VU16 flip = hn::Set(du, plan.luma_flip);
+    const VU16 luma_factor = hn::Set(du, plan.luma);
+    const V16 floor = hn::Set(d, plan.floor[0]);
+    const V16 out_add = hn::Set(d, plan.out_add[0]);
+    V16 uv[2] = {hn::Zero(d), hn::Zero(d)};
+    if (plan.reads_chroma) load_chroma<L>(in, uv);
+    const V16 term = chroma_term(plan, 0, uv);
+    VU16 luma[2][2] = {{flip, flip}, {flip, flip}};
+    load_luma<L>(in, flip, luma);
+    for (int row = 0; row < L::kDown; ++row) {
+      V16 made[2] = {uv[0], uv[0]};
+      for (int column = 0; column < L::kAcross; ++column) {
+        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_factor));
+        made[column] = hn::Add(hn::Max(hn::SaturatedAdd(y, term), floor), out_add);
+      }
+      store_luma<L>(made, out.luma[row]);
+    }
+    const V16 middle = hn::Set(d, 0x2000);
+    store_chroma<L>(middle, middle, out);
+  }
+};
+
+template <class Kernel>
+struct FrameLoop {
+  // The last cells of a row, fewer than a vector holds: by way of padded buffers, so that nothing is read or
+  // written beyond the row. Columns beyond an odd width repeat the last one, which leaves the mean as it is.
+  template <class L>
+  static HWY_NOINLINE void tail(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t columns) {
+    using T = typename L::Type;
+    constexpr size_t kMost = 2 * hn::MaxLanes(D16());
+    HWY_ALIGN T buffer[4][kMost] = {};
+    const size_t cells = (columns + L::kAcross - 1) / L::kAcross;
+    const Rows<L> padded{{buffer[0], buffer[1]}, {buffer[2], buffer[3]}};
+    for (int row = 0; row < L::kDown; ++row) {
+      std::memcpy(buffer[row], in.luma[row], columns * sizeof(T));
+      std::fill(buffer[row] + columns, buffer[row] + cells * L::kAcross, buffer[row][columns - 1]);
+    }
+    for (int plane = 1; plane < L::kPlanes; ++plane) {
+      std::memcpy(buffer[plane + 1], in.chroma[plane - 1], cells * L::kChromaTypes * sizeof(T));
+    }
+    Kernel::template step<L>(plan, padded, padded);
+    for (int row = 0; row < L::kDown; ++row) std::memcpy(out.luma[row], buffer[row], columns * sizeof(T));
+    for (int plane = 1; plane < L::kPlanes; ++plane) {
+      std::memcpy(out.chroma[plane - 1], buffer[plane + 1], cells * L::kChromaTypes * sizeof(T));
+    }
+  }
+
+  template <class L>
+  static HWY_NOINLINE void row(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t width) {
+    const size_t step_cells = hn::Lanes(D16());
+    const size_t whole = width / (step_cells * L::kAcross) * step_cells;
+    for (size_t cell = 0; cell < whole; cell += step_cells) {
+      Kernel::template step<L>(plan, in.at(cell), out.at(cell));
+    }
+    const size_t done = whole * L::kAcross;
+    if (done < width) tail<L>(plan, in.at(whole), out.at(whole), width - done);
+  }
+
+  template <class L>
+  static Rows<L> rows_of(const VideoFrame& frame, int y) {
+    using T = typename L::Type;
+    const auto row_of = [&](size_t plane, int index) {
+      return reinterpret_cast<T*>(frame.planes[plane].data + index * frame.planes[plane].stride_bytes);
+    };
+    Rows<L> rows{};
+    rows.luma[0] = row_of(0, y);
+    // Below an odd height the last row is its own neighbour: read twice, written twice with the same.
+    rows.luma[1] = row_of(0, std::min(y + L::kDown - 1, frame.height - 1));
+    for (size_t plane = 1; plane < L::kPlanes; ++plane) rows.chroma[plane - 1] = row_of(plane, y / L::kDown);
+    return rows;
+  }
+
+  template <class L>
+  static void frame(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
+    for (int y = 0; y < in.height; y += L::kDown) {
+      row<L>(plan, rows_of<L>(in, y), rows_of<L>(out, y), static_cast<size_t>(in.width));
+    }
+  }
+
+  static void run(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
+    switch (in.format) {
+      case PixelFormat::kYuv420p:
+        return frame<Layout<Samples8, 2, 2, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kYuv422p:
+        return frame<Layout<Samples8, 2, 1, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kYuv444p:
+        return frame<Layout<Samples8, 1, 1, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kYuv420p10:
+        return frame<Layout<Samples10, 2, 2, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kYuv422p10:
+        return frame<Layout<Samples10, 2, 1, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kYuv444p10:
+        return frame<Layout<Samples10, 1, 1, Chroma::kPlanar>>(plan, in, out);
+      case PixelFormat::kNv12:
+        return frame<Layout<Samples8, 2, 2, Chroma::kInterleaved>>(plan, in, out);
+      case PixelFormat::kGray8:
+        return frame<Layout<Samples8, 2, 1, Chroma::kNone>>(plan, in, out);
+      default:
+        return;
+    }
+  }
+};
+
+void run_color(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
+  FrameLoop<ColorKernel>::run(plan, in, out);
+}
+
+void run_grey(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
+  FrameLoop<GreyKernel>::run(plan, in, out);
+}
+
+}  // namespace
+}  // namespace trickle::fx::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace trickle::fx {
+namespace {
+
+HWY_EXPORT(run_color);
+HWY_EXPORT(run_grey);
+
+}  // namespace
+
+void run_yuv_kernel(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
+  if (plan.grey) {
+    HWY_DYNAMIC_DISPATCH(run_grey)(plan, in, out);
+  } else {
+    HWY_DYNAMIC_DISPATCH(run_color)(plan, in, out);
+  }
+}
+
+}  // namespace trickle::fx
+#endif  // HWY_ONCE

@@ -1,0 +1,205 @@
+#include "fx/color_pass.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include <hwy/targets.h>
+
+#include "fx/chain_spec.h"
+#include "unit/fx/picture.h"
+
+namespace trickle::fx {
+namespace {
+
+constexpr PixelFormat kFormats[] = {PixelFormat::kYuv420p,   PixelFormat::kYuv422p,   PixelFormat::kYuv444p,
+                                    PixelFormat::kYuv420p10, PixelFormat::kYuv422p10, PixelFormat::kYuv444p10,
+                                    PixelFormat::kNv12,      PixelFormat::kGray8,     PixelFormat::kRgb24,
+                                    PixelFormat::kRgba,      PixelFormat::kBgra,      PixelFormat::kGbrp};
+
+std::vector<ColorStep> steps_of(std::vector<std::string> args) {
+  auto chain = parse_chain(args);
+  EXPECT_TRUE(chain);
+  std::vector<ColorStep> steps;
+  for (const auto& spec : chain->effects) steps.push_back(find_effect(spec.effect)->color(spec.parameters));
+  return steps;
+}
+
+const std::vector<std::vector<std::string>>& chains() {
+  static const std::vector<std::vector<std::string>> all = {
+      {"red_tint:intensity=0.3"},
+      {"red_tint:intensity=1"},
+      {"green_tint:intensity=-0.4"},
+      {"blue_tint"},
+      {"grayscale"},
+      {"invert"},
+      {"brightness:intensity=0.8"},
+      {"brightness:intensity=0"},
+      {"color_shift:color_shift=0.1,0.25,-0.9"},
+      {"grayscale", "red_tint:intensity=0.3"},
+      {"red_tint:intensity=0.3", "grayscale"},
+      {"red_tint:intensity=0.7", "red_tint:intensity=-0.7"},
+      {"invert", "grayscale", "invert", "blue_tint:intensity=0.2"},
+      {"brightness:intensity=1", "brightness:intensity=1", "brightness:intensity=1", "invert"},
+      {"red_tint:intensity=1", "red_tint:intensity=1", "green_tint:intensity=-1"},
+      {"blue_tint:intensity=0.3", "grayscale", "red_tint:intensity=-0.2", "grayscale",
+       "color_shift:color_shift=0.2,-0.2,0.1"},
+  };
+  return all;
+}
+
+std::string name_of(const std::vector<std::string>& chain) {
+  std::string name;
+  for (const auto& arg : chain) name += arg + " ";
+  return name;
+}
+
+ColorPass pass_for(const std::vector<ColorStep>& steps, const VideoFrame& frame) {
+  auto pass = ColorPass::make(steps, frame.format, frame.color);
+  EXPECT_TRUE(pass) << pass.error().message();
+  return *std::move(pass);
+}
+
+// In codes: half of one from rounding, the rest from the kernels' fixed point, which has fewer bits to spare
+// where samples have more.
+double widest_error(PixelFormat format) { return pixel_format_info(format).bits > 8 ? 0.9 : 0.6; }
+
+void expect_exact(const VideoFrame& in, const std::vector<std::string>& chain, test::Distance& total) {
+  const auto steps = steps_of(chain);
+  VideoFrame out = test::random_frame(in.format, in.width, in.height, 99, 3 * 2);
+  pass_for(steps, in).run(in, out);
+  const auto distance = test::distance(out, test::exact(in, steps));
+  EXPECT_LE(distance.worst, widest_error(in.format))
+      << name_of(chain) << pixel_format_info(in.format).name << " " << in.width << "x" << in.height;
+  total.squares += distance.squares;
+  total.count += distance.count;
+}
+
+class EveryFormat : public ::testing::TestWithParam<PixelFormat> {};
+
+TEST_P(EveryFormat, FollowsTheFormulaInEverySize) {
+  for (const auto& chain : chains()) {
+    test::Distance total;
+    for (int width = 1; width <= 70; ++width) {
+      const int height = 1 + (width * 37) % 70;
+      const auto in = test::random_frame(GetParam(), width, height, static_cast<uint32_t>(width),
+                                         width % 3 == 0 ? 10 : 0, width % 2 == 0);
+      expect_exact(in, chain, total);
+    }
+    EXPECT_GE(total.psnr(pixel_format_info(GetParam()).bits), 55) << name_of(chain);
+  }
+}
+
+TEST_P(EveryFormat, FollowsTheSignalledMatrixAndRange) {
+  for (const uint8_t matrix : {1, 2, 5, 7, 9}) {
+    for (const auto range : {ColorProperties::Range::kLimited, ColorProperties::Range::kFull}) {
+      for (const auto& chain : chains()) {
+        test::Distance total;
+        auto in = test::random_frame(GetParam(), 131, 9, matrix);
+        in.color.matrix = matrix;
+        in.color.range = range;
+        expect_exact(in, chain, total);
+        EXPECT_GE(total.psnr(pixel_format_info(GetParam()).bits), 55) << name_of(chain) << int{matrix};
+      }
+    }
+  }
+}
+
+TEST_P(EveryFormat, GivesTheSameInPlaceAndTouchesNothingOutsideThePicture) {
+  for (const int width : {1, 7, 33, 64, 129}) {
+    for (const auto& chain : chains()) {
+      VideoFrame in = test::random_frame(GetParam(), width, 5, 7, 14);
+      const VideoFrame before = test::random_frame(GetParam(), width, 5, 7, 14);
+      VideoFrame out = test::random_frame(GetParam(), width, 5, 8, 14);
+      const auto pass = pass_for(steps_of(chain), in);
+      pass.run(in, out);
+      pass.run(in, in);
+      for (size_t plane = 0; plane < static_cast<size_t>(pixel_format_info(GetParam()).planes); ++plane) {
+        const size_t row_bytes = plane_row_bytes(GetParam(), static_cast<int>(plane), width);
+        for (int row = 0; row < plane_rows(GetParam(), static_cast<int>(plane), 5); ++row) {
+          const auto at = [&](const VideoFrame& frame) {
+            return frame.planes[plane].data + row * frame.planes[plane].stride_bytes;
+          };
+          ASSERT_EQ(std::memcmp(at(in), at(out), row_bytes), 0) << name_of(chain) << width;
+          ASSERT_EQ(std::memcmp(at(in) + row_bytes, at(before) + row_bytes, 14), 0)
+              << name_of(chain) << width;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(EveryFormat, GivesTheSameOnEveryProcessor) {
+  for (const auto& chain : chains()) {
+    const VideoFrame in = test::random_frame(GetParam(), 145, 6, 3);
+    const auto pass = pass_for(steps_of(chain), in);
+    const size_t size_bytes = packed_picture_bytes(GetParam(), 145, 6);
+    VideoFrame first;
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      hwy::SetSupportedTargetsForTest(target);
+      VideoFrame out = make_video_frame(GetParam(), 145, 6);
+      pass.run(in, out);
+      if (!first.memory) first = out;
+      EXPECT_EQ(std::memcmp(first.planes[0].data, out.planes[0].data, size_bytes), 0)
+          << name_of(chain) << hwy::TargetName(target);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(ColorPass, EveryFormat, ::testing::ValuesIn(kFormats), [](const auto& format) {
+  return std::string(pixel_format_info(format.param).name);
+});
+
+TEST(ColorPass, MakesGreysExactlyGrey) {
+  for (const auto format : {PixelFormat::kYuv420p, PixelFormat::kYuv422p, PixelFormat::kYuv444p,
+                            PixelFormat::kYuv420p10, PixelFormat::kNv12}) {
+    for (const uint8_t matrix : {1, 2, 9}) {
+      for (const auto& chain : {steps_of({"grayscale"}), steps_of({"red_tint", "grayscale"}),
+                                steps_of({"blue_tint:intensity=-0.3", "grayscale", "invert"})}) {
+        VideoFrame frame = test::random_frame(format, 77, 31, 5);
+        frame.color.matrix = matrix;
+        pass_for(chain, frame).run(frame, frame);
+        const double middle = 1 << (pixel_format_info(format).bits - 1);
+        for (int x = 0; x < 38; ++x) {
+          ASSERT_EQ(test::sample(frame, 1, x, 3), middle);
+          ASSERT_EQ(test::sample(frame, 2, x, 3), middle);
+        }
+      }
+    }
+  }
+}
+
+TEST(ColorPass, KeepsLumaOfBt601InGrayscaleToTheLastBit) {
+  const VideoFrame in = test::random_frame(PixelFormat::kYuv420p, 256, 16, 5);
+  const VideoFrame out = make_video_frame(PixelFormat::kYuv420p, 256, 16);
+  pass_for(steps_of({"grayscale"}), in).run(in, out);
+  for (int x = 0; x < 256; ++x) {
+    ASSERT_EQ(test::sample(out, 0, x, 1), std::clamp(test::sample(in, 0, x, 1), 16.0, 235.0));
+  }
+}
+
+TEST(ColorPass, KeepsAlpha) {
+  for (const auto format : {PixelFormat::kRgba, PixelFormat::kBgra}) {
+    for (const auto& chain : chains()) {
+      const VideoFrame in = test::random_frame(format, 83, 3, 5);
+      const VideoFrame out = make_video_frame(format, 83, 3);
+      pass_for(steps_of(chain), in).run(in, out);
+      for (int x = 0; x < 83; ++x) ASSERT_EQ(test::sample(out, 3, x, 1), test::sample(in, 3, x, 1));
+    }
+  }
+}
+
+TEST(ColorPass, HasNothingToDoWhereNothingChanges) {
+  for (const auto format : kFormats) {
+    for (const auto& chain :
+         {steps_of({}), steps_of({"none"}), steps_of({"red_tint:intensity=0", "brightness:intensity=0.5"}),
+          steps_of({"color_shift"})}) {
+      EXPECT_TRUE(ColorPass::make(chain, format, {})->nothing_to_do());
+    }
+  }
+  EXPECT_TRUE(ColorPass::make(steps_of({"invert", "invert"}), PixelFormat::kRgb24, {})->nothing_to_do());
+}
+
+}  // namespace
+}  // namespace trickle::fx
