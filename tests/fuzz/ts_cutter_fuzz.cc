@@ -1,0 +1,43 @@
+// The cutter on any bytes in any pieces: it never fails, and what it passes on is the input but for what it
+// says.
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "media/ts_cutter.h"
+
+namespace {
+
+struct CountingSink final : trickle::SegmentSink {
+  trickle::Result<void> begin_segment() override {
+    ++segments;
+    return {};
+  }
+  trickle::Result<void> write(std::span<const uint8_t> bytes) override {
+    written_bytes += bytes.size();
+    return {};
+  }
+  uint64_t segments = 0;
+  uint64_t written_bytes = 0;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  trickle::FakeClock clock;
+  trickle::TsCutter cutter(
+      {.min_segment = std::chrono::milliseconds(200), .max_segment = std::chrono::milliseconds(900)}, clock);
+  CountingSink sink;
+  const std::span<const uint8_t> input(data, size);
+  // The first byte chooses the size of the pieces, so that each split is reached by some input.
+  const size_t piece = size == 0 ? 1 : 1 + size_t{data[0]} * 7;
+  for (size_t at = 0; at < size; at += piece) {
+    if (!cutter.add(input.subspan(at, std::min(piece, size - at)), sink)) std::abort();
+    clock.advance(std::chrono::milliseconds(10));
+  }
+  if (!cutter.finish(sink)) std::abort();
+  const auto& totals = cutter.totals();
+  if (sink.written_bytes + totals.skipped_bytes != size + totals.inserted_bytes) std::abort();
+  if (sink.segments != totals.segments) std::abort();
+  return 0;
+}
