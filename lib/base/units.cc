@@ -75,6 +75,20 @@ Result<uint64_t> parse_bytes(std::string_view text) {
                     fmt::format("'{}' is not a size: write a number and K, M or G (powers of 1024)", text));
 }
 
+Result<uint64_t> parse_bitrate(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, double>, 6> kUnits{
+      {{"", 1.0}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"m", 1e6}, {"G", 1e9}}};
+  if (const auto parsed = split_number(text)) {
+    const auto scale = scale_of(kUnits, parsed->unit);
+    if (scale && parsed->number * *scale >= 1 && parsed->number * *scale < kMaxExact) {
+      return static_cast<uint64_t>(std::llround(parsed->number * *scale));
+    }
+  }
+  return unexpected(
+      ErrorKind::kUsage,
+      fmt::format("'{}' is not a bit rate: write a number and k, M or G (powers of 1000)", text));
+}
+
 std::string format_bytes(uint64_t bytes) {
   static constexpr std::array<std::string_view, 5> kNames{"bytes", "KiB", "MiB", "GiB", "TiB"};
   auto value = static_cast<double>(bytes);

@@ -18,6 +18,10 @@ Result<std::chrono::microseconds> parse_duration(std::string_view text);
 /// \return kUsage with a sentence when it isn't one.
 Result<uint64_t> parse_bytes(std::string_view text);
 
+/// Parses a bit rate: a decimal number and nothing, k, M or G (powers of 1000), as encoders count.
+/// \return kUsage with a sentence when it isn't one, or is not positive.
+Result<uint64_t> parse_bitrate(std::string_view text);
+
 /// "1.5 MiB", for logs.
 [[nodiscard]] std::string format_bytes(uint64_t bytes);
 

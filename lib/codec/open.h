@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/counters.h"
+#include "codec/shape_control.h"
 #include "io/stop.h"
 #include "media/frame_stream.h"
 #include "trickle/codec_options.h"
@@ -28,12 +29,16 @@ struct OpenedInput {
 /// Recognises what `fd` (not owned) carries by its first bytes and waits until its tracks are known. For
 /// encoded input `options` say how to decode; a frame stream is passed as it is, except that size, format and
 /// max_fps apply to it too. \return kBadData when nothing in it can be understood, kCancelled when a stop
-/// came first.
+/// came first. \param control may be null; it changes size and rate while the source runs.
 Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters,
-                               const StopToken& stop);
+                               const StopToken& stop, std::shared_ptr<ShapeControl> control = nullptr);
 
 /// A sink that writes a frame stream (NUT version 4, flushed after each item) to `fd` (not owned).
 Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters);
+
+/// A sink that writes YUV4MPEG2: video only, in the first frame's size, without timestamps.
+/// \return kBadData when there is no video.
+Result<std::unique_ptr<FrameSink>> open_y4m_output(int fd, const StreamInfo& info, Counters& counters);
 
 /// A sink that encodes and writes MPEG-TS to `fd` (not owned), each frame's packets at once.
 /// \return kUsage for an unknown encoder or option.

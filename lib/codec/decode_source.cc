@@ -1,0 +1,425 @@
+#include "codec/decode_source.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "codec/audio_decoder.h"
+#include "codec/convert.h"
+#include "codec/loss_log.h"
+#include "codec/shaper.h"
+#include "codec/timeline.h"
+#include "codec/video_decoder.h"
+
+namespace trickle {
+namespace {
+
+// Sound that comes without a picture for this long stops the wait for one.
+constexpr double kPatienceSeconds = 10;
+// What may be read ahead, if it is there at once, to learn what the audio tracks are.
+constexpr size_t kLookaheadBytes = 512 * 1024;
+// For a track whose first packet did not come in time. Its packets say what they are; only PCM takes it
+// literally.
+constexpr int kAssumedSampleRate = 48'000;
+constexpr int kAssumedChannels = 2;
+// Where timestamps are known to begin below zero they are moved up as if a 33-bit counter had wrapped before.
+constexpr int64_t kOneWrap = int64_t{1} << 33;
+
+struct AudioTrack {
+  size_t demux_track = 0;
+  int timeline_track = 0;
+  CodecParametersPtr parameters{avcodec_parameters_alloc()};
+  Rational time_base;
+  bool known = false;
+  std::unique_ptr<AudioDecoder> decoder;
+  int64_t next_ticks = AV_NOPTS_VALUE;
+};
+
+class DecodeSource final : public FrameSource {
+ public:
+  DecodeSource(std::unique_ptr<Demuxer> demuxer, const DecodeOptions& options,
+               std::shared_ptr<ShapeControl> control, Counters& counters)
+      : demuxer_(std::move(demuxer)),
+        options_(options),
+        counters_(counters),
+        shaper_(options, std::move(control), counters),
+        unwrapper_(demuxer_->wrap_bits(), demuxer_->seconds_below_zero() > 0 ? kOneWrap : 0) {}
+
+  Result<void> open(const StopToken& stop);
+  [[nodiscard]] const StreamInfo& info() const override { return info_; }
+  Result<std::optional<FrameItem>> read() override;
+
+ private:
+  void choose_tracks();
+  Result<void> open_video();
+  Result<void> await_first_picture();
+  Result<void> look_ahead();
+  void describe_audio();
+  void describe_video(const VideoFrame& shaped);
+
+  Result<bool> step();
+  Result<void> process(DemuxPacket packet);
+  Result<void> process_video(DemuxPacket& packet);
+  Result<void> take_pictures();
+  Result<void> take_picture(FramePtr picture);
+  void process_audio(AudioTrack& track, DemuxPacket& packet);
+  void give_audio(AudioTrack& track, AudioPacket audio);
+  Result<void> finish();
+  void lose_picture(const Error& error);
+  void note_gap(const Placed& placed, const char* what);
+  AudioTrack* audio_track(size_t demux_track);
+  [[nodiscard]] bool audio_known() const {
+    return std::all_of(audio_.begin(), audio_.end(), [](const AudioTrack& track) { return track.known; });
+  }
+
+  std::unique_ptr<Demuxer> demuxer_;
+  DecodeOptions options_;
+  Counters& counters_;
+  Shaper shaper_;
+  Unwrapper unwrapper_;
+  RisingTimeline timeline_;
+  StreamInfo info_;
+
+  std::optional<size_t> video_track_;
+  int video_timeline_ = -1;
+  Rational video_time_base_;
+  Rational frame_rate_;
+  std::unique_ptr<VideoDecoder> decoder_;
+  int64_t next_picture_ticks_ = 0;
+  std::vector<AudioTrack> audio_;
+
+  std::deque<DemuxPacket> ahead_;  // Read, not yet processed.
+  std::deque<FrameItem> ready_;
+  ArrivalTime arrived_{};
+  bool ended_ = false;
+  bool any_picture_ = false;
+  bool any_audio_ = false;
+  double first_audio_seconds_ = -1;
+  double last_audio_seconds_ = -1;
+  uint64_t lost_before_first_ = 0;
+  LossLog lost_pictures_{"damaged video packets"};
+  LossLog lost_audio_{"damaged audio packets"};
+  LossLog lost_times_{"items without a usable timestamp"};
+};
+
+void DecodeSource::choose_tracks() {
+  const auto& tracks = demuxer_->tracks();
+  for (size_t i = 0; i < tracks.size(); ++i) {
+    const AVMediaType type = tracks[i].parameters->codec_type;
+    if (type == AVMEDIA_TYPE_VIDEO && !video_track_) {
+      video_track_ = i;
+      video_time_base_ = tracks[i].time_base;
+      frame_rate_ = tracks[i].frame_rate;
+      video_timeline_ = timeline_.add_track(tracks[i].time_base);
+    } else if (type == AVMEDIA_TYPE_AUDIO && options_.audio != AudioMode::kNone) {
+      AudioTrack track;
+      track.demux_track = i;
+      track.timeline_track = timeline_.add_track(tracks[i].time_base);
+      track.time_base = tracks[i].time_base;
+      avcodec_parameters_copy(track.parameters.get(), tracks[i].parameters.get());
+      track.known = track.parameters->sample_rate > 0 && track.parameters->ch_layout.nb_channels > 0;
+      audio_.push_back(std::move(track));
+    }
+  }
+}
+
+Result<void> DecodeSource::open_video() {
+  const DemuxTrack& track = demuxer_->tracks()[*video_track_];
+  TRICKLE_TRY_ASSIGN(decoder_, VideoDecoder::open(*track.parameters, track.time_base, options_));
+  return {};
+}
+
+Result<void> DecodeSource::open(const StopToken& stop) {
+  choose_tracks();
+  if (video_track_) TRICKLE_TRY(open_video());
+  TRICKLE_TRY(await_first_picture());
+  TRICKLE_TRY(look_ahead());
+  if (!any_picture_ && !any_audio_) {
+    if (stop.stop_requested()) return unexpected(ErrorKind::kCancelled, "stopped before the first frame");
+    return unexpected(ErrorKind::kBadData, "nothing in the input could be decoded");
+  }
+  if (!any_picture_ && video_track_) {
+    log::warning("no picture could be decoded: only audio is passed on");
+    decoder_.reset();
+  }
+  describe_audio();
+  return {};
+}
+
+Result<void> DecodeSource::await_first_picture() {
+  while (!ended_ && (video_track_ ? !any_picture_ : !any_audio_)) {
+    if (last_audio_seconds_ - first_audio_seconds_ > kPatienceSeconds) return {};
+    TRICKLE_TRY(step());
+  }
+  return {};
+}
+
+// Without waiting: what has not come yet must not hold up the picture that has.
+Result<void> DecodeSource::look_ahead() {
+  size_t bytes = 0;
+  while (!ended_ && !audio_known() && bytes < kLookaheadBytes && !demuxer_->would_wait()) {
+    TRICKLE_TRY_ASSIGN(std::optional<DemuxPacket> packet, demuxer_->read());
+    if (!packet) break;
+    bytes += static_cast<size_t>(packet->packet->size);
+    if (AudioTrack* track = audio_track(packet->track); track != nullptr && !track->known) {
+      learn_audio_parameters(*track->parameters, *packet->packet);
+      track->known = track->parameters->sample_rate > 0;
+    }
+    ahead_.push_back(std::move(*packet));
+  }
+  return {};
+}
+
+void DecodeSource::describe_audio() {
+  for (AudioTrack& track : audio_) {
+    AVCodecParameters& parameters = *track.parameters;
+    if (parameters.sample_rate <= 0) parameters.sample_rate = kAssumedSampleRate;
+    if (parameters.ch_layout.nb_channels <= 0)
+      av_channel_layout_default(&parameters.ch_layout, kAssumedChannels);
+    if (options_.audio == AudioMode::kPcm) {
+      info_.audio.push_back(
+          {"pcm_s16le", parameters.sample_rate, parameters.ch_layout.nb_channels, track.time_base, 0, {}});
+    } else {
+      info_.audio.push_back({avcodec_get_name(parameters.codec_id),
+                             parameters.sample_rate,
+                             parameters.ch_layout.nb_channels,
+                             track.time_base,
+                             parameters.frame_size,
+                             {parameters.extradata, parameters.extradata + parameters.extradata_size}});
+    }
+  }
+}
+
+void DecodeSource::describe_video(const VideoFrame& shaped) {
+  VideoTrackInfo track{shaped.width, shaped.height, shaped.format,       video_time_base_,
+                       frame_rate_,  shaped.color,  shaped.sample_aspect};
+  if (!track.frame_rate.known()) track.frame_rate = decoder_->frame_rate();
+  info_.video = shaper_.shaped(track);
+}
+
+AudioTrack* DecodeSource::audio_track(size_t demux_track) {
+  for (AudioTrack& track : audio_) {
+    if (track.demux_track == demux_track) return &track;
+  }
+  return nullptr;
+}
+
+Result<std::optional<FrameItem>> DecodeSource::read() {
+  while (ready_.empty()) {
+    if (ended_) return std::optional<FrameItem>();
+    TRICKLE_TRY(step());
+  }
+  FrameItem item = std::move(ready_.front());
+  ready_.pop_front();
+  return std::optional<FrameItem>(std::move(item));
+}
+
+// Takes one packet in. False at the end of the input.
+Result<bool> DecodeSource::step() {
+  std::optional<DemuxPacket> packet;
+  if (!ahead_.empty()) {
+    packet = std::move(ahead_.front());
+    ahead_.pop_front();
+  } else {
+    TRICKLE_TRY_ASSIGN(packet, demuxer_->read());
+  }
+  if (!packet) {
+    TRICKLE_TRY(finish());
+    return false;
+  }
+  TRICKLE_TRY(process(std::move(*packet)));
+  return true;
+}
+
+Result<void> DecodeSource::process(DemuxPacket packet) {
+  AVPacket& raw = *packet.packet;
+  const Rational time_base = demuxer_->tracks()[packet.track].time_base;
+  if (raw.dts != AV_NOPTS_VALUE) raw.dts = unwrapper_.unwrap(raw.dts, time_base);
+  if (raw.pts != AV_NOPTS_VALUE) raw.pts = unwrapper_.unwrap(raw.pts, time_base);
+  if (packet.track == video_track_) return process_video(packet);
+  if (AudioTrack* track = audio_track(packet.track)) process_audio(*track, packet);
+  return {};
+}
+
+Result<void> DecodeSource::process_video(DemuxPacket& packet) {
+  if (packet.new_parameters) {
+    if (decoder_) {
+      static_cast<void>(decoder_->send(nullptr));
+      TRICKLE_TRY(take_pictures());
+    }
+    if (auto opened = open_video(); !opened) {
+      lose_picture(opened.error());
+      decoder_.reset();
+      return {};
+    }
+  }
+  if (!decoder_) {
+    counters_.drop(Drop::kDamaged);
+    return {};
+  }
+  arrived_ = packet.arrived;
+  if (auto sent = decoder_->send(packet.packet.get()); !sent) lose_picture(sent.error());
+  return take_pictures();
+}
+
+void DecodeSource::lose_picture(const Error& error) {
+  counters_.drop(Drop::kDamaged);
+  if (!any_picture_) {
+    ++lost_before_first_;  // Joined in the middle of a GOP: no damage, and one line when it is over.
+    return;
+  }
+  lost_pictures_.add(error.to_string());
+}
+
+Result<void> DecodeSource::take_pictures() {
+  while (true) {
+    auto picture = decoder_->receive();
+    if (!picture) {
+      if (picture.error().kind() != ErrorKind::kBadData) return unexpected(std::move(picture).error());
+      lose_picture(picture.error());
+      continue;
+    }
+    if (!*picture) return {};
+    TRICKLE_TRY(take_picture(*std::move(picture)));
+  }
+}
+
+Result<void> DecodeSource::take_picture(FramePtr picture) {
+  if (lost_before_first_ > 0) {
+    log::info("{} video packets before the first keyframe were passed over",
+              std::exchange(lost_before_first_, 0));
+  }
+  counters_.frames_in.fetch_add(1, std::memory_order_relaxed);
+  const Rational rate = decoder_->frame_rate().known() ? decoder_->frame_rate() : frame_rate_;
+  int64_t duration = duration_of(*picture);
+  if (duration == 0 && rate.known()) duration = rescale(1, {rate.den, rate.num}, video_time_base_);
+  const int64_t ticks =
+      picture->best_effort_timestamp != AV_NOPTS_VALUE ? picture->best_effort_timestamp : next_picture_ticks_;
+  next_picture_ticks_ = ticks + std::max<int64_t>(duration, 1);
+  const std::optional<Placed> placed = timeline_.place(video_timeline_, ticks, duration);
+  if (!placed) {
+    counters_.drop(Drop::kTimestamp);
+    lost_times_.add("a picture before the beginning of time");
+    return {};
+  }
+  note_gap(*placed, "video");
+  VideoFrame frame = view_of(std::move(picture));
+  frame.timestamp = {placed->ticks, video_time_base_};
+  frame.duration_ticks = duration;
+  if (frame.width < 1 || frame.height < 1) {
+    lose_picture(Error(ErrorKind::kBadData, "a picture without pixels"));
+    return {};
+  }
+  TRICKLE_TRY_ASSIGN(std::optional<VideoFrame> shaped, shaper_.shape(std::move(frame)));
+  if (!shaped) return {};
+  if (!any_picture_) describe_video(*shaped);
+  any_picture_ = true;
+  counters_.width.store(static_cast<uint64_t>(shaped->width), std::memory_order_relaxed);
+  counters_.height.store(static_cast<uint64_t>(shaped->height), std::memory_order_relaxed);
+  ready_.emplace_back(VideoItem{std::move(*shaped), arrived_});
+  return {};
+}
+
+void DecodeSource::note_gap(const Placed& placed, const char* what) {
+  if (!placed.new_gap) return;
+  counters_.gaps.fetch_add(1, std::memory_order_relaxed);
+  log::info("timestamps jumped back ({}): they go on rising from where they were", what);
+}
+
+void DecodeSource::process_audio(AudioTrack& track, DemuxPacket& packet) {
+  counters_.audio_in.fetch_add(1, std::memory_order_relaxed);
+  if (!track.known) {
+    learn_audio_parameters(*track.parameters, *packet.packet);
+    track.known = track.parameters->sample_rate > 0;
+  }
+  AVPacket& raw = *packet.packet;
+  if (raw.pts == AV_NOPTS_VALUE) raw.pts = raw.dts != AV_NOPTS_VALUE ? raw.dts : track.next_ticks;
+  if (raw.pts == AV_NOPTS_VALUE) {
+    counters_.drop(Drop::kTimestamp);
+    lost_times_.add("audio without a timestamp");
+    return;
+  }
+  track.next_ticks = raw.pts + raw.duration;
+  arrived_ = packet.arrived;
+  if (options_.audio != AudioMode::kPcm) {
+    AudioPacket audio;
+    audio.timestamp = {raw.pts, track.time_base};
+    audio.duration_ticks = raw.duration;
+    audio.data = raw.data;
+    audio.size_bytes = static_cast<size_t>(raw.size);
+    audio.memory = std::shared_ptr<AVPacket>(std::move(packet.packet));
+    give_audio(track, std::move(audio));
+    return;
+  }
+  if (!track.decoder) {
+    AudioTrackInfo output{"pcm_s16le",
+                          track.parameters->sample_rate,
+                          track.parameters->ch_layout.nb_channels,
+                          track.time_base,
+                          0,
+                          {}};
+    if (output.sample_rate <= 0) output.sample_rate = kAssumedSampleRate;
+    if (output.channels <= 0) output.channels = kAssumedChannels;
+    auto opened = AudioDecoder::open(*track.parameters, output);
+    if (opened) track.decoder = *std::move(opened);
+  }
+  Result<void> decoded = unexpected(ErrorKind::kBadData, "there is no decoder for it");
+  if (track.decoder) {
+    decoded =
+        track.decoder->decode(&raw, [&](AudioPacket samples) { give_audio(track, std::move(samples)); });
+  }
+  if (!decoded) {
+    counters_.drop(Drop::kDamaged);
+    lost_audio_.add(decoded.error().to_string());
+  }
+}
+
+void DecodeSource::give_audio(AudioTrack& track, AudioPacket audio) {
+  const std::optional<Placed> placed =
+      timeline_.place(track.timeline_track, audio.timestamp.ticks, audio.duration_ticks);
+  if (!placed) {
+    counters_.drop(Drop::kTimestamp);
+    lost_times_.add("audio before the beginning of time");
+    return;
+  }
+  note_gap(*placed, "audio");
+  audio.timestamp.ticks = placed->ticks;
+  audio.track = static_cast<int>(&track - audio_.data());
+  any_audio_ = true;
+  last_audio_seconds_ = audio.timestamp.seconds();
+  if (first_audio_seconds_ < 0) first_audio_seconds_ = last_audio_seconds_;
+  ready_.emplace_back(AudioItem{std::move(audio), arrived_});
+}
+
+Result<void> DecodeSource::finish() {
+  ended_ = true;
+  if (decoder_) {
+    static_cast<void>(decoder_->send(nullptr));
+    TRICKLE_TRY(take_pictures());
+  }
+  for (AudioTrack& track : audio_) {
+    if (!track.decoder) continue;
+    static_cast<void>(
+        track.decoder->decode(nullptr, [&](AudioPacket samples) { give_audio(track, std::move(samples)); }));
+  }
+  if (demuxer_->cut_short()) log::warning("the input was cut short: it ended inside a packet");
+  lost_pictures_.finish();
+  lost_audio_.finish();
+  lost_times_.finish();
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FrameSource>> open_decode_source(std::unique_ptr<Demuxer> demuxer,
+                                                        const DecodeOptions& options,
+                                                        std::shared_ptr<ShapeControl> control,
+                                                        Counters& counters, const StopToken& stop) {
+  auto source = std::make_unique<DecodeSource>(std::move(demuxer), options, std::move(control), counters);
+  TRICKLE_TRY(source->open(stop));
+  return std::unique_ptr<FrameSource>(std::move(source));
+}
+
+}  // namespace trickle

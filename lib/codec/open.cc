@@ -1,0 +1,56 @@
+#include "codec/open.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/try.h"
+#include "codec/av_log.h"
+#include "codec/decode_source.h"
+#include "codec/demuxer.h"
+#include "codec/encode_sink.h"
+#include "codec/fd_avio.h"
+#include "codec/nut_sink.h"
+#include "codec/nut_source.h"
+
+namespace trickle {
+namespace {
+
+bool starts_with(std::span<const std::byte> bytes, std::string_view text) {
+  return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+}
+
+}  // namespace
+
+Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters,
+                               const StopToken& stop, std::shared_ptr<ShapeControl> control) {
+  route_av_log();
+  auto reader = std::make_unique<FdReader>(fd, counters, stop);
+  TRICKLE_TRY_ASSIGN(const std::span<const std::byte> head, reader->peek(kNutFileId.size()));
+  if (stop.stop_requested()) return unexpected(ErrorKind::kCancelled, "stopped before the first frame");
+  if (head.empty()) return OpenedInput{InputKind::kEmpty, nullptr};
+  if (starts_with(head, kNutFileId)) {
+    TRICKLE_TRY_ASSIGN(NutInput nut, open_nut(std::move(reader), options, control, counters));
+    if (nut.source) return OpenedInput{InputKind::kFrames, std::move(nut.source)};
+    TRICKLE_TRY_ASSIGN(
+        std::unique_ptr<FrameSource> source,
+        open_decode_source(std::move(nut.demuxer), options, std::move(control), counters, stop));
+    return OpenedInput{InputKind::kEncoded, std::move(source)};
+  }
+  TRICKLE_TRY_ASSIGN(std::unique_ptr<Demuxer> demuxer, open_av_demuxer(std::move(reader)));
+  TRICKLE_TRY_ASSIGN(std::unique_ptr<FrameSource> source,
+                     open_decode_source(std::move(demuxer), options, std::move(control), counters, stop));
+  return OpenedInput{InputKind::kEncoded, std::move(source)};
+}
+
+Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters) {
+  route_av_log();
+  return open_nut_sink(fd, info, counters);
+}
+
+Result<std::unique_ptr<FrameSink>> open_encoded_output(int fd, const StreamInfo& info,
+                                                       const EncodeOptions& options, Counters& counters) {
+  route_av_log();
+  return open_encode_sink(fd, info, options, counters);
+}
+
+}  // namespace trickle

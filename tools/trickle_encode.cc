@@ -1,0 +1,58 @@
+// trickle-encode: frames in, MPEG-TS out.
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "base/units.h"
+#include "cli/codec_options.h"
+#include "cli/tool.h"
+#include "codec/open.h"
+#include "io/open_file.h"
+#include "media/pump.h"
+
+namespace {
+
+using namespace trickle;
+
+struct Options {
+  std::string input = "-";
+  EncodeOptions encode;
+};
+
+void sum_up(const Counters& counters) {
+  log::info("encoded {} of {} frames, {} audio packets, {} written, {} dropped", counters.frames_out.load(),
+            counters.frames_in.load(), counters.audio_out.load(), format_bytes(counters.bytes_out),
+            counters.drops_total());
+}
+
+Result<void> run(const Options& options, cli::Context& context) {
+  TRICKLE_TRY(cli::refuse_terminal(STDOUT_FILENO));
+  TRICKLE_TRY_ASSIGN(const UniqueFd input, open_to_read(options.input));
+  DecodeOptions decode;  // Encoded input is decoded first, with the defaults.
+  decode.threads = options.encode.threads;
+  TRICKLE_TRY_ASSIGN(const OpenedInput opened,
+                     open_input(input.get(), decode, context.counters, context.stop));
+  if (opened.kind == InputKind::kEmpty) {
+    log::warning("the input is empty");
+    return {};
+  }
+  TRICKLE_TRY_ASSIGN(
+      const std::unique_ptr<FrameSink> sink,
+      open_encoded_output(STDOUT_FILENO, opened.source->info(), options.encode, context.counters));
+  Result<void> result = pump(*opened.source, *sink);
+  sum_up(context.counters);
+  return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  trickle::cli::Tool tool("trickle-encode", "Encode a stream of frames to MPEG-TS on standard output.");
+  Options options;
+  tool.app().add_option("INPUT", options.input, "File of frames; - is standard input");
+  trickle::cli::add_encode_options(tool.app(), options.encode);
+  return tool.run(argc, argv, [&](trickle::cli::Context& context) { return run(options, context); });
+}
