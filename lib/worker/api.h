@@ -1,0 +1,35 @@
+// The HTTP API of trickle-api(7): from requests to calls of Worker, and back to JSON.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/server.h"
+#include "worker/worker.h"
+
+namespace trickle::worker {
+
+struct ApiOptions {
+  std::string pipeline = "byoc";  ///< Shown by /version and /hardware.
+  std::string model_id;
+  std::string app_version;
+  std::vector<std::string> tokens;  ///< If any: everything but health needs one of them as a Bearer token.
+};
+
+/// Belongs to the thread of the server and the worker; both must outlive it.
+class Api {
+ public:
+  Api(Worker& worker, ApiOptions options);
+  ~Api();
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  void handle(const std::shared_ptr<http::Exchange>& exchange);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace trickle::worker

@@ -1,0 +1,217 @@
+#include "worker/stream.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "worker/process_usage.h"
+
+namespace trickle::worker {
+namespace {
+
+// Segments are a second or two long, and their bytes come as they are made: this is a pause, not a rhythm.
+constexpr std::chrono::seconds kSilentInput{5};
+
+const pipeline::StageStatus* find_stage(const std::vector<pipeline::StageStatus>& stages,
+                                        std::string_view name) {
+  for (const auto& stage : stages) {
+    if (stage.name == name) return &stage;
+  }
+  return nullptr;
+}
+
+nlohmann::ordered_json process_status(const pipeline::StageStatus& stage) {
+  return {{"name", stage.name},
+          {"pid", stage.running ? stage.pid : 0},
+          {"running", stage.running},
+          {"rss_bytes", stage.running ? resident_bytes(stage.pid) : 0},
+          {"frames_in", stage.totals.frames_in},
+          {"frames_out", stage.totals.frames_out},
+          {"bytes_in", stage.totals.bytes_in},
+          {"bytes_out", stage.totals.bytes_out},
+          {"latency_p50_ms", stage.now.latency_p50_ms},
+          {"latency_p99_ms", stage.now.latency_p99_ms}};
+}
+
+}  // namespace
+
+Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions options,
+               std::function<void()> on_ended)
+    : io_(io),
+      request_(std::move(request)),
+      params_(request_.params),
+      options_(std::move(options)),
+      on_ended_(std::move(on_ended)),
+      started_at_(system_clock().now()),
+      started_unix_(unix_time()),
+      last_input_at_(started_at_) {
+  options_.chain.log_prefix = fmt::format("[{}] ", request_.id);
+}
+
+Stream::~Stream() = default;
+
+void Stream::start() {
+  pipeline::ChainCallbacks callbacks;
+  callbacks.on_numbers = [this] { on_numbers(); };
+  callbacks.on_restart = [this](const std::string& reason) { on_restart(reason); };
+  callbacks.on_end = [this](const pipeline::ChainEnd& end) { on_chain_end(end); };
+  const auto plan = [this](bool restarted) {
+    return plan_stream(request_, params_, options_.plan, restarted);
+  };
+  log::info("[{}] stream started with {}", request_.id, fx::to_string(params_.effects));
+  chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
+  chain_->start();
+}
+
+void Stream::stop(std::function<void()> done) {
+  if (ended_) {
+    boost::asio::post(io_, std::move(done));
+    return;
+  }
+  waiting_for_end_.push_back(std::move(done));
+  stopping_ = true;
+  chain_->stop();
+}
+
+Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
+  TRICKLE_TRY_ASSIGN(auto applied, apply_params(params_, update, false));
+  const StreamParams before = std::exchange(params_, std::move(applied.params));
+  if (before.effects != params_.effects) {
+    chain_->control(kFxProgram, fx::to_json_text(params_.effects));
+    log::info("[{}] effect is now {}", request_.id, fx::to_string(params_.effects));
+  }
+  const std::string shape = decode_control_line(params_);
+  if (shape != decode_control_line(before)) {
+    chain_->control(kDecodeProgram, shape);
+    log::info("[{}] size and rate are now {}", request_.id, shape);
+  }
+  for (const auto& warning : applied.warnings) log::warning("[{}] {}", request_.id, warning);
+  return std::move(applied.warnings);
+}
+
+void Stream::on_numbers() {
+  const auto stages = chain_->status();
+  if (const auto* sub = find_stage(stages, kSubProgram)) {
+    if (sub->now.bytes_in != input_bytes_) last_input_at_ = system_clock().now();
+    input_bytes_ = sub->now.bytes_in;
+  }
+  if (restarting_ && numbers().frames_out > frames_at_restart_) restarting_ = false;
+}
+
+void Stream::on_restart(const std::string& reason) {
+  last_error_ = reason;
+  last_error_unix_ = unix_time();
+  restarting_ = true;
+  frames_at_restart_ = numbers().frames_out;
+}
+
+void Stream::on_chain_end(const pipeline::ChainEnd& end) {
+  switch (end.kind) {
+    case pipeline::ChainEnd::Kind::kFailed:
+      failed_ = true;
+      last_error_ = end.error;
+      last_error_unix_ = unix_time();
+      log::error("[{}] stream failed: {}", request_.id, end.error);
+      break;
+    case pipeline::ChainEnd::Kind::kEndOfInput:
+      log::info("[{}] the input has ended", request_.id);
+      break;
+    case pipeline::ChainEnd::Kind::kStopped:
+      log::info("[{}] stopped", request_.id);
+      break;
+  }
+  close();
+}
+
+void Stream::close() {
+  if (request_.publish_url.empty() || !options_.close_channel) return finish();
+  options_.close_channel(request_.publish_url, [this] { finish(); });
+}
+
+void Stream::finish() {
+  const StreamNumbers n = numbers();
+  log::info("[{}] stream ended: {} frames in, {} out, {} restarts", request_.id, n.frames_in, n.frames_out,
+            chain_->restarts());
+  ended_ = true;
+  for (auto& done : std::exchange(waiting_for_end_, {})) boost::asio::post(io_, std::move(done));
+  if (on_ended_) boost::asio::post(io_, std::move(on_ended_));
+}
+
+const char* Stream::state() const {
+  if (failed_) return "ERROR";
+  if (ended_ || numbers().frames_in == 0) return "OFFLINE";
+  if (restarting_) return "DEGRADED_INFERENCE";
+  if (system_clock().now() - last_input_at_ > kSilentInput) return "DEGRADED_INPUT";
+  return "ONLINE";
+}
+
+const std::string& Stream::last_error() const { return last_error_; }
+
+StreamNumbers Stream::numbers() const {
+  StreamNumbers n;
+  const auto stages = chain_ ? chain_->status() : std::vector<pipeline::StageStatus>{};
+  for (const auto& stage : stages) {
+    n.latency_p50_ms += stage.now.latency_p50_ms;
+    n.latency_p99_ms += stage.now.latency_p99_ms;
+    for (const auto& [cause, count] : stage.totals.drops) n.drops[cause] += count;
+  }
+  if (const auto* decode = find_stage(stages, kDecodeProgram)) {
+    n.frames_in = decode->totals.frames_in;
+    if (decode->running) {
+      n.ingress_video_fps = decode->now.fps_in;
+      n.ingress_audio_fps = decode->now.audio_fps_in;
+    }
+  }
+  const auto* last = find_stage(stages, kEncodeProgram);
+  if (last == nullptr) last = find_stage(stages, kFxProgram);
+  if (last != nullptr) {
+    n.frames_out = last->totals.frames_out;
+    n.width = last->now.width;
+    n.height = last->now.height;
+    if (last->running) {
+      n.egress_video_fps = last->now.fps_out;
+      n.egress_audio_fps = last->now.audio_fps_out;
+    }
+  }
+  return n;
+}
+
+nlohmann::ordered_json Stream::status() const {
+  using nlohmann::ordered_json;
+  const StreamNumbers n = numbers();
+  ordered_json drops = ordered_json::object();
+  for (const auto& [cause, count] : n.drops) drops[cause] = count;
+  ordered_json processes = ordered_json::array();
+  if (chain_) {
+    for (const auto& stage : chain_->status()) processes.push_back(process_status(stage));
+  }
+  const std::chrono::duration<double> uptime = system_clock().now() - started_at_;
+  return {{"id", request_.id},
+          {"state", state()},
+          {"stopping", stopping_ && !ended_},
+          {"started_ms", started_unix_.count()},
+          {"uptime_s", uptime.count()},
+          {"effect", nlohmann::json::parse(fx::to_json_text(params_.effects))},
+          {"fps",
+           {{"ingress_video_fps", n.ingress_video_fps},
+            {"ingress_audio_fps", n.ingress_audio_fps},
+            {"egress_video_fps", n.egress_video_fps},
+            {"egress_audio_fps", n.egress_audio_fps}}},
+          {"frames_in", n.frames_in},
+          {"frames_out", n.frames_out},
+          {"width", n.width},
+          {"height", n.height},
+          {"drops", std::move(drops)},
+          {"restarts", chain_ ? chain_->restarts() : 0},
+          {"latency_p50_ms", n.latency_p50_ms},
+          {"latency_p99_ms", n.latency_p99_ms},
+          {"last_error", last_error_},
+          {"last_error_ms", last_error_unix_.count()},
+          {"processes", std::move(processes)}};
+}
+
+}  // namespace trickle::worker

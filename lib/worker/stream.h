@@ -1,0 +1,95 @@
+// One running stream: its chain of processes, its parameters, its numbers and its end.
+//
+// The end of a stream, whatever brought it about, is always the same: the chain is gone, `stream_stopped` has
+// reached the events channel, and then the published channel is closed with DELETE, exactly once, here.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "io/clock.h"
+#include "pipeline/chain.h"
+#include "worker/start_request.h"
+#include "worker/stream_plan.h"
+
+namespace trickle::worker {
+
+/// Closes a channel with DELETE and calls `done` on the thread of the io_context, whatever came of it.
+using ChannelCloser = std::function<void(const std::string& url, std::function<void()> done)>;
+
+struct StreamOptions {
+  PlanOptions plan;
+  pipeline::ChainOptions chain;
+  ChannelCloser close_channel;
+};
+
+/// Frames, rates and losses of a stream since its start.
+struct StreamNumbers {
+  double ingress_video_fps = 0, ingress_audio_fps = 0, egress_video_fps = 0, egress_audio_fps = 0;
+  uint64_t frames_in = 0, frames_out = 0;
+  uint64_t width = 0, height = 0;
+  double latency_p50_ms = 0, latency_p99_ms = 0;  ///< Sum over the stages.
+  std::map<std::string, uint64_t> drops;
+};
+
+/// Belongs to the thread that runs the io_context.
+class Stream {
+ public:
+  /// `on_ended` is called once, when nothing of the stream is left but this object.
+  Stream(boost::asio::io_context& io, StartRequest request, StreamOptions options,
+         std::function<void()> on_ended);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void start();
+  /// Flushes and ends the stream. `done` is called once it has ended; any number of calls may wait for it.
+  void stop(std::function<void()> done);
+  /// Applies an update, all of it or nothing. \return warnings, or kUsage with what was wrong.
+  Result<std::vector<std::string>> update(const nlohmann::json& update);
+
+  [[nodiscard]] const StartRequest& request() const { return request_; }
+  [[nodiscard]] const StreamParams& params() const { return params_; }
+  [[nodiscard]] bool ended() const { return ended_; }
+  [[nodiscard]] bool failed() const { return failed_; }
+  /// ONLINE, OFFLINE, DEGRADED_INPUT, DEGRADED_INFERENCE or ERROR, as gateways know them.
+  [[nodiscard]] const char* state() const;
+  [[nodiscard]] const std::string& last_error() const;
+  [[nodiscard]] StreamNumbers numbers() const;
+  /// Everything about it, for status and /api/streams.
+  [[nodiscard]] nlohmann::ordered_json status() const;
+
+ private:
+  void on_numbers();
+  void on_restart(const std::string& reason);
+  void on_chain_end(const pipeline::ChainEnd& end);
+  void close();
+  void finish();
+
+  boost::asio::io_context& io_;
+  StartRequest request_;
+  StreamParams params_;
+  StreamOptions options_;
+  std::function<void()> on_ended_;
+  std::vector<std::function<void()>> waiting_for_end_;
+  std::unique_ptr<pipeline::Chain> chain_;
+  TimePoint started_at_;
+  std::chrono::milliseconds started_unix_;
+  TimePoint last_input_at_;
+  uint64_t input_bytes_ = 0;        // Of the running trickle-sub.
+  uint64_t frames_at_restart_ = 0;  // What had gone out when the chain was last restarted.
+  bool restarting_ = false;         // Restarted, and no frame has come out since.
+  bool stopping_ = false;
+  bool ended_ = false;
+  bool failed_ = false;
+  std::string last_error_;
+  std::chrono::milliseconds last_error_unix_{0};
+};
+
+}  // namespace trickle::worker

@@ -1,0 +1,112 @@
+#include "worker/stream_plan.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace trickle::worker {
+namespace {
+
+using pipeline::StagePlan;
+using pipeline::StageRole;
+
+// About as long as a publisher waits for a server that is gone: 0.5 s, doubling to 2 s.
+constexpr const char* kSubscribeRetries = "10";
+
+void add_connection(StagePlan& stage, const PlanOptions& options) {
+  if (!options.token.empty()) stage.environment.emplace_back("TRICKLE_TOKEN", options.token);
+  if (options.insecure) stage.arguments.emplace_back("--insecure");
+}
+
+StagePlan plan_sub(const StartRequest& request, const PlanOptions& options, bool restarted) {
+  StagePlan stage;
+  stage.program = kSubProgram;
+  stage.role = StageRole::kSource;
+  // After a restart the segment in hand has partly been published already, so the next one is waited for.
+  stage.arguments = {
+      "--start", restarted ? "next" : "current", "--retry", kSubscribeRetries,
+      fmt::format("--wait={:.3f}", std::chrono::duration<double>(options.start_timeout).count())};
+  stage.environment.emplace_back("TRICKLE_SUBSCRIBE_URL", request.subscribe_url);
+  add_connection(stage, options);
+  return stage;
+}
+
+StagePlan plan_decode(const StreamParams& params) {
+  StagePlan stage;
+  stage.program = kDecodeProgram;
+  stage.has_control = true;
+  if (params.size) {
+    stage.arguments = {"--size", fmt::format("{}x{}", params.size->width, params.size->height)};
+  }
+  if (params.max_framerate) {
+    stage.arguments.insert(stage.arguments.end(), {"--max-fps", std::to_string(*params.max_framerate)});
+  }
+  stage.arguments.insert(stage.arguments.end(), {"--audio", params.audio == "none" ? "none" : "copy"});
+  return stage;
+}
+
+StagePlan plan_fx(const StreamParams& params) {
+  StagePlan stage;
+  stage.program = kFxProgram;
+  stage.has_control = true;
+  for (const auto& spec : params.effects.effects) {
+    stage.arguments.push_back(spec.effect);
+    for (const auto& [name, value] : spec.parameters) {
+      stage.arguments.push_back(name + "=" + fx::to_string(value));
+    }
+  }
+  if (stage.arguments.empty()) stage.arguments.emplace_back("none");
+  return stage;
+}
+
+StagePlan plan_encode(const StreamParams& params) {
+  StagePlan stage;
+  stage.program = kEncodeProgram;
+  stage.arguments = {"--codec", params.video_codec, "--gop", fmt::format("{}s", params.gop_seconds),
+                     "--audio", params.audio};
+  if (params.video_bitrate) {
+    stage.arguments.insert(stage.arguments.end(), {"--bitrate", std::to_string(*params.video_bitrate)});
+  }
+  return stage;
+}
+
+StagePlan plan_pub(const StartRequest& request, const StreamParams& params, const PlanOptions& options,
+                   bool restarted) {
+  StagePlan stage;
+  stage.program = kPubProgram;
+  stage.role = StageRole::kSink;
+  // The channel outlives the process: its stream closes it when the whole stream ends.
+  stage.arguments = {"--keep-channel", "--split",  "keyframe",   "--content-type",
+                     "video/mp2t",     "--on-lag", params.on_lag};
+  if (restarted) stage.arguments.insert(stage.arguments.end(), {"--start", "next"});
+  stage.environment.emplace_back("TRICKLE_PUBLISH_URL", request.publish_url);
+  add_connection(stage, options);
+  return stage;
+}
+
+}  // namespace
+
+std::vector<StagePlan> plan_stream(const StartRequest& request, const StreamParams& params,
+                                   const PlanOptions& options, bool restarted) {
+  std::vector<StagePlan> stages;
+  if (!request.subscribe_url.empty()) {
+    stages.push_back(plan_sub(request, options, restarted));
+    stages.push_back(plan_decode(params));
+    stages.push_back(plan_fx(params));
+    if (!request.publish_url.empty()) stages.push_back(plan_encode(params));
+  }
+  if (!request.publish_url.empty()) stages.push_back(plan_pub(request, params, options, restarted));
+  return stages;
+}
+
+std::string decode_control_line(const StreamParams& params) {
+  nlohmann::ordered_json line = nlohmann::ordered_json::object();
+  if (params.size) {
+    line["width"] = params.size->width;
+    line["height"] = params.size->height;
+  }
+  if (params.max_framerate) line["max_framerate"] = *params.max_framerate;
+  return line.dump();
+}
+
+}  // namespace trickle::worker

@@ -1,0 +1,34 @@
+// Which programs make up the chain of a stream, with which options.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "pipeline/stage.h"
+#include "worker/start_request.h"
+
+namespace trickle::worker {
+
+struct PlanOptions {
+  std::chrono::milliseconds start_timeout{10'000};  ///< How long a subscribe channel may be missing.
+  std::string token;                                ///< For the trickle servers; empty: none.
+  bool insecure = false;                            ///< Accept any TLS certificate of theirs.
+};
+
+inline constexpr const char* kSubProgram = "trickle-sub";
+inline constexpr const char* kDecodeProgram = "trickle-decode";
+inline constexpr const char* kFxProgram = "trickle-fx";
+inline constexpr const char* kEncodeProgram = "trickle-encode";
+inline constexpr const char* kPubProgram = "trickle-pub";
+
+/// sub | decode | fx | encode | pub. Without a publish URL the chain ends at fx (what processors say still
+/// reaches the data channel); without a subscribe URL it is pub alone, which keeps the channel open until the
+/// stop. A restarted chain goes on at the next segment of the input and of the output.
+std::vector<pipeline::StagePlan> plan_stream(const StartRequest& request, const StreamParams& params,
+                                             const PlanOptions& options, bool restarted);
+
+/// What a running trickle-decode is told when the size or rate changes: one line of JSON.
+[[nodiscard]] std::string decode_control_line(const StreamParams& params);
+
+}  // namespace trickle::worker

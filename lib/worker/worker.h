@@ -1,0 +1,72 @@
+// All streams of one worker: which may start, which is meant, and what the whole looks like.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/stream.h"
+
+namespace trickle::worker {
+
+/// A refusal as the API answers it: a status (400, 409, 503 …) and one sentence.
+struct Refusal {
+  int status;
+  std::string message;
+};
+
+struct WorkerOptions {
+  size_t capacity = 1;                 ///< Streams at once.
+  std::vector<std::string> allow_url;  ///< Prefixes that every URL of a request must begin with; empty: any.
+  StreamOptions stream;
+};
+
+/// Belongs to the thread that runs the io_context.
+class Worker {
+ public:
+  Worker(boost::asio::io_context& io, WorkerOptions options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Takes a slot and starts the stream, or says why not. Nothing that runs is touched by a refusal.
+  std::optional<Refusal> start(StartRequest request);
+
+  /// The stream of that id, or, with an empty id, the only one.
+  struct Choice {
+    std::shared_ptr<Stream> stream;  ///< Null: see refusal.
+    Refusal refusal;
+  };
+  [[nodiscard]] Choice choose(std::string_view id) const;
+
+  /// Streams that have not ended, and those that ended last, newest last.
+  [[nodiscard]] std::vector<std::shared_ptr<Stream>> running() const;
+  [[nodiscard]] const std::deque<std::shared_ptr<Stream>>& ended() const { return ended_; }
+  [[nodiscard]] size_t free_slots() const;
+
+  /// "IDLE" or "OK": a stream that failed leaves no mark on the worker.
+  [[nodiscard]] const char* health() const;
+  /// The STATE object of trickle-api(7).
+  [[nodiscard]] nlohmann::ordered_json state() const;
+
+  /// Starts nothing more and stops everything; `done` is called when all streams have ended.
+  void shut_down(std::function<void()> done);
+
+ private:
+  void on_ended(const std::string& id);
+
+  boost::asio::io_context& io_;
+  WorkerOptions options_;
+  std::map<std::string, std::shared_ptr<Stream>, std::less<>> streams_;
+  std::deque<std::shared_ptr<Stream>> ended_;
+  std::string last_failure_;  // Since the last good start.
+  std::function<void()> when_empty_;
+};
+
+}  // namespace trickle::worker
