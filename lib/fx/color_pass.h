@@ -16,6 +16,9 @@ namespace trickle::fx {
 /// Immutable once made; run() may be called from any thread.
 class ColorPass {
  public:
+  /// A pass that does nothing.
+  ColorPass() = default;
+
   /// \return kInternal when the steps exceed what the kernels compute in, kUsage for a format without
   /// kernels.
   static Result<ColorPass> make(std::span<const ColorStep> steps, PixelFormat format,

@@ -1,0 +1,29 @@
+#include "fx/color_run.h"
+
+#include "base/log.h"
+
+namespace trickle::fx {
+
+Result<VideoFrame> ColorRun::process(VideoFrame frame) {
+  if (!ready_ || ready_->format != frame.format || ready_->color != frame.color) {
+    auto pass = ColorPass::make(steps_, frame.format, frame.color);
+    if (!pass) log::error("frames pass without their colour effects: {}", pass.error().to_string());
+    ready_ = Ready{frame.format, frame.color, pass ? *std::move(pass) : ColorPass()};
+  }
+  const ColorPass& pass = ready_->pass;
+  if (pass.nothing_to_do()) return frame;
+  if (frame.writable()) {
+    pass.run(frame, frame);
+    return frame;
+  }
+  VideoFrame made = pool_.take(frame.format, frame.width, frame.height);
+  pass.run(frame, made);
+  made.color = frame.color;
+  made.field_order = frame.field_order;
+  made.sample_aspect = frame.sample_aspect;
+  made.timestamp = frame.timestamp;
+  made.duration_ticks = frame.duration_ticks;
+  return made;
+}
+
+}  // namespace trickle::fx

@@ -1,0 +1,46 @@
+// A chain that can be changed while it runs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "fx/chain.h"
+#include "fx/chain_spec.h"
+
+namespace trickle::fx {
+
+/// process() belongs to one thread; update() may be called from any other, at any time. An update that fails
+/// changes nothing; one that succeeds holds from the next frame on, and of several before a frame the newest
+/// counts.
+class LiveChain {
+ public:
+  /// Makes the first chain ready. \return what makes the spec impossible.
+  static Result<std::unique_ptr<LiveChain>> make(ChainSpec spec);
+
+  /// Applies an update in JSON (chain_spec.h) to the newest chain and makes the result ready, which may take
+  /// long; frames go on through the old one meanwhile. \return the update's outcome, with the names that were
+  /// not understood; or a sentence that says what is wrong.
+  Result<ChainUpdate> update(std::string_view json_text);
+
+  /// See Chain::process().
+  VideoFrame process(VideoFrame frame);
+
+ private:
+  LiveChain() = default;
+
+  std::mutex update_mutex_;  // Held through a whole update: they come one after another.
+  ChainSpec newest_spec_;
+  // Kept by update() too, so that a chain that was replaced is destroyed there and not between two frames.
+  std::shared_ptr<Chain> newest_;
+  std::shared_ptr<Chain> retired_;
+
+  std::mutex next_mutex_;  // Held for a moment only, guards next_.
+  std::shared_ptr<Chain> next_;
+  std::atomic<bool> has_next_{false};
+
+  std::shared_ptr<Chain> running_;  // Of the thread that processes.
+};
+
+}  // namespace trickle::fx
