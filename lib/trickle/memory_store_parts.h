@@ -1,0 +1,83 @@
+// The inner classes of MemoryStore, for its two source files.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "trickle/memory_store.h"
+
+namespace trickle {
+
+struct MemoryStore::Channel {
+  std::shared_ptr<ChannelHead> head;
+  std::map<SegmentNumber, SegmentPtr> segments;
+  ChangeListeners listeners;
+  size_t window = 0;
+  bool permanent = false;
+  size_t written = 0;  ///< How many of `segments` count for the window.
+  SegmentNumber highest_evicted = -1;
+  uint64_t footprint_bytes = 0;
+  uint64_t bytes_in = 0;
+  TimePoint made;
+  TimePoint last_write;
+
+  /// Below this, what is not there counts as closed.
+  [[nodiscard]] SegmentNumber oldest_acceptable() const {
+    return std::max(highest_evicted + 1, head->next - static_cast<SegmentNumber>(window));
+  }
+  /// \return the number that is meant, -1 when it is before the first.
+  [[nodiscard]] SegmentNumber resolve(ReadSelector selector) const;
+};
+
+/// Between a writer and a notice that is on its way to its listener: null once the writer is gone, or was
+/// told.
+struct WriterLink {
+  WriterListener* listener;
+};
+
+class MemoryStore::Writer final : public SegmentWriter {
+ public:
+  Writer(MemoryStore& store, ChannelPtr channel, SegmentPtr segment, WriterListener& listener);
+  ~Writer() override;
+  SegmentNumber number() const override { return segment_->number(); }
+  bool channel_closed() const override { return segment_->channel().closed; }
+  AppendStatus append(std::span<const char> bytes) override;
+  void finish() override;
+
+  /// The segment is no longer its own.
+  void detach();
+  [[nodiscard]] const std::shared_ptr<WriterLink>& link() const { return link_; }
+
+ private:
+  MemoryStore& store_;
+  ChannelPtr channel_;
+  SegmentPtr segment_;
+  std::shared_ptr<WriterLink> link_;
+  bool attached_ = true;
+};
+
+struct MemoryStore::Notices {
+  std::vector<std::pair<std::shared_ptr<WriterLink>, WriterEnd>> writers;
+  std::vector<SegmentPtr> segments;
+  std::vector<ChannelPtr> channels;
+  std::vector<std::pair<std::string, bool>> changes;
+
+  [[nodiscard]] bool empty() const {
+    return writers.empty() && segments.empty() && channels.empty() && changes.empty();
+  }
+};
+
+class MemoryStore::Transaction {
+ public:
+  explicit Transaction(MemoryStore& store);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+ private:
+  MemoryStore& store_;
+};
+
+}  // namespace trickle

@@ -1,0 +1,77 @@
+// Relay: the pages about itself, as JSON.
+#include <nlohmann/json.hpp>
+
+#include "trickle/relay_state.h"
+#include "trickle/version.h"
+
+namespace trickle {
+namespace {
+
+using nlohmann::ordered_json;
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+const char* state_name(SegmentState state) {
+  switch (state) {
+    case SegmentState::kWaiting:
+      return "waiting";
+    case SegmentState::kOpen:
+      return "open";
+    case SegmentState::kClosed:
+      return "closed";
+    case SegmentState::kEvicted:
+      break;
+  }
+  return "evicted";
+}
+
+ordered_json channel_json(const ChannelReport& channel) {
+  ordered_json segments = ordered_json::array();
+  for (const auto& segment : channel.segments) {
+    segments.push_back({{"seq", segment.number},
+                        {"state", state_name(segment.state)},
+                        {"bytes", segment.size_bytes},
+                        {"writer", segment.has_writer}});
+  }
+  return {{"name", channel.name},           {"content_type", channel.content_type},
+          {"next", channel.next},           {"segments", std::move(segments)},
+          {"bytes_in", channel.bytes_in},   {"age_s", seconds(channel.age)},
+          {"idle_s", seconds(channel.idle)}};
+}
+
+void respond_json(http::Exchange& exchange, const ordered_json& document) {
+  exchange.respond({.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+                    .body = document.dump() + "\n"});
+}
+
+}  // namespace
+
+void relay_channels_page(Relay::State& state, http::Exchange& exchange) {
+  ordered_json channels = ordered_json::array();
+  for (const auto& channel : state.store->report()) channels.push_back(channel_json(channel));
+  respond_json(exchange, {{"channels", std::move(channels)}});
+}
+
+void relay_health_page(Relay::State& state, http::Exchange& exchange) {
+  const StoreTotals totals = state.store->totals();
+  respond_json(exchange, {{"status", state.shutting_down ? "stopping" : "ok"},
+                          {"version", version()},
+                          {"uptime_s", seconds(system_clock().now() - state.started)},
+                          {"channels", totals.channels},
+                          {"readers", state.readers},
+                          {"memory_bytes", totals.footprint_bytes},
+                          {"bytes_in", totals.bytes_in},
+                          {"bytes_out", state.counters.bytes_out.load()},
+                          {"segments", totals.segments_closed},
+                          {"evicted", totals.segments_evicted},
+                          {"late_posts", totals.late_posts},
+                          {"discarded_bytes", totals.discarded_bytes}});
+}
+
+std::string change_document(const std::string& channel, bool added) {
+  ordered_json document;
+  document[added ? "added" : "removed"] = ordered_json::array({channel});
+  return document.dump();
+}
+
+}  // namespace trickle

@@ -1,0 +1,102 @@
+// A segment as the relay keeps it: numbered, made of immutable chunks, read by any number of cursors.
+//
+//                   first byte                body ends, DELETE, Reset above it,
+//    ┌─────────┐   (next = N+1)   ┌──────┐    byte cap, channel closes             ┌────────┐
+//    │ waiting │ ───────────────▶ │ open │ ──────────────────────────────────────▶ │ closed │
+//    └─────────┘                  └──────┘                                         └────────┘
+//         │  │        closes empty (next = N+1)        │                               ▲ │
+//         │  └─────────────────────────────────────────┼───────────────────────────────┘ │
+//         │   far below next                           │  more than `window` newer ones, │
+//         ▼                                            ▼  or memory is needed            ▼
+//    ┌───────────────────────────────────────────────────────────────────────────────────────┐
+//    │ evicted: bytes gone, readers cut off, its number answers 470 and counts as closed     │
+//    └───────────────────────────────────────────────────────────────────────────────────────┘
+//
+// Waiting: precreated by a reader or a preconnected writer; forgotten when the last of them leaves. Open
+// without a writer (it vanished): stays as it is, and a POST of the same number goes on with it.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "http/chunk.h"
+
+namespace trickle {
+
+using SegmentNumber = int64_t;
+
+enum class SegmentState { kWaiting, kOpen, kClosed, kEvicted };
+
+/// What the segments of a channel, and whoever holds them after its end, know of it.
+struct ChannelHead {
+  std::string name;
+  std::string content_type;
+  SegmentNumber next = 0;  ///< Number of the next write. Never goes back.
+  bool closed = false;     ///< Nothing more will come.
+};
+
+/// Is told when something changed. Leaves the list by itself when it is destroyed, also from within a call.
+class ChangeListener
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual void on_change() = 0;
+
+ protected:
+  ~ChangeListener() = default;
+};
+
+class ChangeListeners {
+ public:
+  void add(ChangeListener& listener) { list_.push_back(listener); }
+  [[nodiscard]] bool empty() const { return list_.empty(); }
+  /// Calls each listener once. They may leave, and others may come, while it runs.
+  void notify();
+
+ private:
+  using List = boost::intrusive::list<ChangeListener, boost::intrusive::constant_time_size<false>>;
+  List list_;
+};
+
+class SegmentWriter;
+
+/// Not thread-safe: it belongs to the thread of its store.
+class Segment {
+ public:
+  Segment(std::shared_ptr<const ChannelHead> channel, SegmentNumber number)
+      : channel_(std::move(channel)), number_(number) {}
+
+  [[nodiscard]] const ChannelHead& channel() const { return *channel_; }
+  [[nodiscard]] SegmentNumber number() const { return number_; }
+  [[nodiscard]] SegmentState state() const { return state_; }
+  [[nodiscard]] bool ended() const {
+    return state_ == SegmentState::kClosed || state_ == SegmentState::kEvicted;
+  }
+  [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
+  /// What it costs in memory.
+  [[nodiscard]] uint64_t footprint_bytes() const { return footprint_bytes_; }
+  [[nodiscard]] std::span<const http::ChunkPtr> chunks() const { return chunks_; }
+  [[nodiscard]] ChangeListeners& listeners() { return listeners_; }
+  [[nodiscard]] SegmentWriter* writer() const { return writer_; }
+
+  // For stores.
+  void append(http::ChunkPtr chunk);
+  /// Moves on in the picture above; eviction frees the bytes.
+  void set_state(SegmentState state);
+  void set_writer(SegmentWriter* writer) { writer_ = writer; }
+
+ private:
+  std::shared_ptr<const ChannelHead> channel_;
+  SegmentNumber number_;
+  SegmentState state_ = SegmentState::kWaiting;
+  uint64_t size_bytes_ = 0;
+  uint64_t footprint_bytes_ = 0;
+  std::vector<http::ChunkPtr> chunks_;
+  ChangeListeners listeners_;
+  SegmentWriter* writer_ = nullptr;
+};
+
+}  // namespace trickle

@@ -1,0 +1,148 @@
+// trickle-relay: the trickle server.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "base/units.h"
+#include "cli/listen_options.h"
+#include "cli/tool.h"
+#include "http/server.h"
+#include "trickle/relay.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace trickle;
+
+// For readers that take their time with what they were sent when the relay ended.
+constexpr auto kFarewellTime = 2s;
+
+struct Options {
+  cli::ListenOptions listen{.listen = "127.0.0.1:3389", .port_file = {}};
+  std::string base_path = "/";
+  bool no_autocreate = false;
+  std::vector<std::string> channels;
+  bool changefeed = false;
+  size_t window = 5;
+  std::string max_segment_bytes = "64M";
+  std::string max_channel_bytes = "256M";
+  std::string memory = "half";
+  size_t max_channels = 0;
+  size_t max_connections = 0;
+  std::string idle_timeout = "5m";
+  std::string drain = "5s";
+};
+
+void add_options(CLI::App& app, Options& options) {
+  cli::add_listen_options(app, options.listen);
+  app.add_option("--base-path", options.base_path, "Where channels begin, like /ai/trickle/")
+      ->type_name("PATH");
+  app.add_flag("--no-autocreate", options.no_autocreate, "Serve only the channels named by --channel");
+  app.add_option("--channel", options.channels, "Make this channel at the start, and keep it (repeatable)")
+      ->type_name("NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--changefeed", options.changefeed, "Publish channels made and ended in the channel _changes");
+  app.add_option("--window", options.window, "Segments kept for each channel")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--max-segment-bytes", options.max_segment_bytes, "Longest segment")->type_name("BYTES");
+  app.add_option("--max-channel-bytes", options.max_channel_bytes, "Most that one channel keeps")
+      ->type_name("BYTES");
+  app.add_option("--memory", options.memory, "Most that all channels keep; half: of the machine's")
+      ->type_name("BYTES");
+  app.add_option("--max-channels", options.max_channels, "Most channels; 0: any number")->type_name("N");
+  app.add_option("--max-connections", options.max_connections, "Most connections; 0: any number")
+      ->type_name("N");
+  app.add_option("--idle-timeout", options.idle_timeout, "End channels that nothing is written to")
+      ->type_name("DURATION");
+  app.add_option("--drain", options.drain, "Time for open segments to end at shutdown")
+      ->type_name("DURATION");
+}
+
+Result<std::chrono::milliseconds> milliseconds_of(const std::string& option, const std::string& text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed) return unexpected(ErrorKind::kUsage, option + " " + parsed.error().message());
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
+}
+
+Result<uint64_t> bytes_of(const std::string& option, const std::string& text) {
+  auto parsed = parse_bytes(text);
+  if (parsed && *parsed > 0) return parsed;
+  return unexpected(ErrorKind::kUsage, option + (parsed ? " must not be 0" : " " + parsed.error().message()));
+}
+
+uint64_t half_of_memory() {
+  const auto pages = static_cast<uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 1L));
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
+}
+
+Result<RelayOptions> relay_options(const Options& options) {
+  RelayOptions relay;
+  TRICKLE_TRY_ASSIGN(relay.base_path, normal_base_path(options.base_path));
+  for (const auto& channel : options.channels) TRICKLE_TRY(check_channel_name(channel));
+  relay.autocreate = !options.no_autocreate;
+  relay.channels = options.channels;
+  relay.changefeed = options.changefeed;
+  relay.window = options.window;
+  TRICKLE_TRY_ASSIGN(relay.max_segment_bytes, bytes_of("--max-segment-bytes", options.max_segment_bytes));
+  TRICKLE_TRY_ASSIGN(relay.max_channel_bytes, bytes_of("--max-channel-bytes", options.max_channel_bytes));
+  relay.memory_bytes = half_of_memory();
+  if (options.memory != "half") {
+    TRICKLE_TRY_ASSIGN(relay.memory_bytes, bytes_of("--memory", options.memory));
+  }
+  if (options.max_channels > 0) relay.max_channels = options.max_channels;
+  TRICKLE_TRY_ASSIGN(relay.idle_timeout, milliseconds_of("--idle-timeout", options.idle_timeout));
+  return relay;
+}
+
+// Each reader costs a descriptor, and the default limit of 1,024 is soon reached.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Result<void> run(const Options& options, cli::Context& context) {
+  TRICKLE_TRY_ASSIGN(const Endpoint wanted, cli::listen_endpoint(options.listen));
+  TRICKLE_TRY_ASSIGN(RelayOptions relay_config, relay_options(options));
+  TRICKLE_TRY_ASSIGN(const std::chrono::milliseconds drain, milliseconds_of("--drain", options.drain));
+  raise_descriptor_limit();
+
+  boost::asio::io_context io(1);
+  Relay relay(io, std::move(relay_config), &context.counters);
+  http::ServerOptions server_options;
+  server_options.max_connections = options.max_connections;
+  server_options.server_name = "trickle-relay";
+  http::Server server(io, server_options, [&relay](const auto& exchange) { relay.handle(exchange); });
+  TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
+  TRICKLE_TRY(cli::announce_listening(options.listen, bound));
+
+  boost::asio::steady_timer farewell(io);
+  boost::asio::posix::stream_descriptor stop(io, ::dup(context.stop.fd()));
+  stop.async_wait(boost::asio::posix::stream_descriptor::wait_read, [&](const boost::system::error_code&) {
+    log::info("stopping: open segments have {} to end", format_duration(drain));
+    server.stop_accepting([&] { io.stop(); });
+    relay.shutdown(drain, [&] {
+      farewell.expires_after(kFarewellTime);
+      farewell.async_wait([&](const boost::system::error_code&) { server.close_all(); });
+    });
+  });
+  io.run();
+  log::info("{}", relay.summary());
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cli::Tool tool("trickle-relay", "Serve trickle channels: publishers POST segments, subscribers GET them.");
+  Options options;
+  add_options(tool.app(), options);
+  return tool.run(argc, argv, [&](cli::Context& context) { return run(options, context); });
+}
