@@ -6,7 +6,9 @@ extern "C" {
 #include <libavutil/display.h>
 }
 
+#include <algorithm>
 #include <cmath>
+#include <deque>
 #include <utility>
 
 #include "base/try.h"
@@ -16,6 +18,8 @@ namespace {
 
 // What a container without headers may cost before its tracks are known.
 constexpr int64_t kProbeBytes = 1'000'000;
+// How many packets may be read to see where each track begins.
+constexpr size_t kMaxAhead = 64;
 constexpr int64_t kAnalyzeMicroseconds = 500'000;
 
 int rotation_of(const AVStream& stream) {
@@ -56,10 +60,6 @@ class AvDemuxer final : public Demuxer {
       avcodec_parameters_copy(track.parameters.get(), stream.codecpar);
       tracks_.push_back(std::move(track));
       wrap_bits_ = stream.pts_wrap_bits < 63 ? stream.pts_wrap_bits : 0;
-      if (stream.start_time != AV_NOPTS_VALUE && wrap_bits_ == 0) {
-        below_zero_ = std::max(
-            below_zero_, -static_cast<double>(stream.start_time) * from_av(stream.time_base).to_double());
-      }
     }
   }
 
@@ -69,6 +69,32 @@ class AvDemuxer final : public Demuxer {
   [[nodiscard]] bool would_wait() const override { return !reader_->ready_now(); }
 
   Result<std::optional<DemuxPacket>> read() override {
+    if (ahead_.empty()) return read_packet();
+    DemuxPacket packet = std::move(ahead_.front());
+    ahead_.pop_front();
+    return std::optional(std::move(packet));
+  }
+
+  /// Finds out how far below zero the tracks begin, as far as that takes no waiting.
+  Result<void> look_ahead() {
+    std::vector<bool> seen(tracks_.size(), false);
+    while (ahead_.size() < kMaxAhead && std::find(seen.begin(), seen.end(), false) != seen.end() &&
+           (ahead_.empty() || reader_->ready_now())) {
+      TRICKLE_TRY_ASSIGN(std::optional<DemuxPacket> packet, read_packet());
+      if (!packet) break;
+      const int64_t first = packet->packet->pts != AV_NOPTS_VALUE ? packet->packet->pts : packet->packet->dts;
+      if (first != AV_NOPTS_VALUE && wrap_bits_ == 0) {
+        const double seconds = static_cast<double>(first) * tracks_[packet->track].time_base.to_double();
+        below_zero_ = std::max(below_zero_, -seconds);
+      }
+      seen[packet->track] = true;
+      ahead_.push_back(std::move(*packet));
+    }
+    return {};
+  }
+
+ private:
+  Result<std::optional<DemuxPacket>> read_packet() {
     while (true) {
       PacketPtr packet(av_packet_alloc());
       if (!packet) return unexpected(ErrorKind::kInternal, "out of memory for a packet");
@@ -91,6 +117,7 @@ class AvDemuxer final : public Demuxer {
   InputContextPtr context_;
   std::vector<DemuxTrack> tracks_;
   std::vector<int> track_of_stream_;
+  std::deque<DemuxPacket> ahead_;
   int wrap_bits_ = 0;
   double below_zero_ = 0;
 };
@@ -143,6 +170,7 @@ Result<std::unique_ptr<Demuxer>> wrap_av_demuxer(std::unique_ptr<FdReader> reade
   if (demuxer->tracks().empty()) {
     return unexpected(ErrorKind::kBadData, "the input has neither a video nor an audio track");
   }
+  TRICKLE_TRY(demuxer->look_ahead());
   return std::unique_ptr<Demuxer>(std::move(demuxer));
 }
 

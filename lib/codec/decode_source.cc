@@ -32,7 +32,9 @@ struct AudioTrack {
   int timeline_track = 0;
   CodecParametersPtr parameters{avcodec_parameters_alloc()};
   Rational time_base;
+  AVCodecID announced = AV_CODEC_ID_NONE;
   bool known = false;
+  bool foreign = false;  // It became another codec, which can't be passed on.
   std::unique_ptr<AudioDecoder> decoder;
   int64_t next_ticks = AV_NOPTS_VALUE;
 };
@@ -65,6 +67,7 @@ class DecodeSource final : public FrameSource {
   Result<void> take_pictures();
   Result<void> take_picture(FramePtr picture);
   void process_audio(AudioTrack& track, DemuxPacket& packet);
+  void use_new_audio(AudioTrack& track);
   void give_audio(AudioTrack& track, AudioPacket audio);
   Result<void> finish();
   void lose_picture(const Error& error);
@@ -119,6 +122,7 @@ void DecodeSource::choose_tracks() {
       track.timeline_track = timeline_.add_track(tracks[i].time_base);
       track.time_base = tracks[i].time_base;
       avcodec_parameters_copy(track.parameters.get(), tracks[i].parameters.get());
+      track.announced = track.parameters->codec_id;
       track.known = track.parameters->sample_rate > 0 && track.parameters->ch_layout.nb_channels > 0;
       audio_.push_back(std::move(track));
     }
@@ -260,7 +264,13 @@ Result<void> DecodeSource::process_video(DemuxPacket& packet) {
     return {};
   }
   arrived_ = packet.arrived;
-  if (auto sent = decoder_->send(packet.packet.get()); !sent) lose_picture(sent.error());
+  const AVPacket& raw = *packet.packet;
+  if (auto sent = decoder_->send(&raw); !sent) {
+    lose_picture(sent.error());
+  } else if (!any_picture_ && raw.pts != AV_NOPTS_VALUE && raw.dts != AV_NOPTS_VALUE) {
+    decoder_->hint_reorder(raw.pts - raw.dts, video_time_base_,
+                           decoder_->frame_rate().known() ? decoder_->frame_rate() : frame_rate_);
+  }
   return take_pictures();
 }
 
@@ -330,6 +340,12 @@ void DecodeSource::note_gap(const Placed& placed, const char* what) {
 
 void DecodeSource::process_audio(AudioTrack& track, DemuxPacket& packet) {
   counters_.audio_in.fetch_add(1, std::memory_order_relaxed);
+  if (packet.new_parameters) use_new_audio(track);
+  if (track.foreign) {
+    counters_.drop(Drop::kDamaged);
+    lost_audio_.add("a frame stream's track can't change its codec");
+    return;
+  }
   if (!track.known) {
     learn_audio_parameters(*track.parameters, *packet.packet);
     track.known = track.parameters->sample_rate > 0;
@@ -374,6 +390,22 @@ void DecodeSource::process_audio(AudioTrack& track, DemuxPacket& packet) {
     counters_.drop(Drop::kDamaged);
     lost_audio_.add(decoded.error().to_string());
   }
+}
+
+// Samples stay samples, whatever they come from; copied packets must be of the codec that was announced.
+void DecodeSource::use_new_audio(AudioTrack& track) {
+  const AVCodecParameters& parameters = *demuxer_->tracks()[track.demux_track].parameters;
+  if (info_.audio.empty()) {  // Not announced yet: it is what it is now.
+    avcodec_parameters_copy(track.parameters.get(), &parameters);
+    track.announced = parameters.codec_id;
+    track.known = false;
+    return;
+  }
+  track.foreign = options_.audio != AudioMode::kPcm && parameters.codec_id != track.announced;
+  if (options_.audio != AudioMode::kPcm) return;
+  const AudioTrackInfo& output = info_.audio[static_cast<size_t>(&track - audio_.data())];
+  auto opened = AudioDecoder::open(parameters, output);
+  track.decoder = opened ? *std::move(opened) : nullptr;
 }
 
 void DecodeSource::give_audio(AudioTrack& track, AudioPacket audio) {

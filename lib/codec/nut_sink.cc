@@ -1,5 +1,7 @@
 #include "codec/nut_sink.h"
 
+#include <sys/stat.h>
+
 #include <array>
 #include <cstring>
 #include <optional>
@@ -25,6 +27,8 @@ class NutSink final : public FrameSink {
   NutSink(int fd, const StreamInfo& info, Counters& counters)
       : info_(info), counters_(counters), writer_(fd, counters), packet_(av_packet_alloc()) {
     grow_pipe(fd, kPipeBytes);
+    struct stat status {};
+    is_regular_file_ = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
   }
 
   Result<void> open();
@@ -55,6 +59,7 @@ class NutSink final : public FrameSink {
   int width_ = 0;
   int height_ = 0;
   PictureNote note_;
+  bool is_regular_file_ = false;
 };
 
 Result<void> NutSink::add_video(const VideoTrackInfo& track) {
@@ -99,7 +104,8 @@ Result<void> NutSink::open() {
   for (const auto& track : info_.audio) TRICKLE_TRY(add_audio(track));
   AvDictionary options;
   options.set("syncpoints", "timestamped");
-  options.set("write_index", "0");
+  // Only a file has readers that jump about; in a pipe an index would just grow.
+  options.set("write_index", is_regular_file_ ? "1" : "0");
   if (const int code = avformat_write_header(muxer_.get(), options.get()); code < 0) {
     TRICKLE_TRY(writer_.flush());
     return av_unexpected(ErrorKind::kInternal, "can't write frames", code);

@@ -11,12 +11,19 @@
 #include "codec/fd_avio.h"
 #include "codec/nut_sink.h"
 #include "codec/nut_source.h"
+#include "codec/ts_demuxer.h"
+#include "media/ts_resync.h"
 
 namespace trickle {
 namespace {
 
 bool starts_with(std::span<const std::byte> bytes, std::string_view text) {
   return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
+}
+
+Result<bool> is_transport_stream(FdReader& reader) {
+  TRICKLE_TRY_ASSIGN(const std::span<const std::byte> head, reader.peek(ts::kProbeBytes));
+  return ts::looks_like_ts({reinterpret_cast<const uint8_t*>(head.data()), head.size()});
 }
 
 }  // namespace
@@ -36,7 +43,10 @@ Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& c
         open_decode_source(std::move(nut.demuxer), options, std::move(control), counters, stop));
     return OpenedInput{InputKind::kEncoded, std::move(source)};
   }
-  TRICKLE_TRY_ASSIGN(std::unique_ptr<Demuxer> demuxer, open_av_demuxer(std::move(reader)));
+  TRICKLE_TRY_ASSIGN(const bool transport_stream, is_transport_stream(*reader));
+  TRICKLE_TRY_ASSIGN(std::unique_ptr<Demuxer> demuxer, transport_stream
+                                                           ? open_ts_demuxer(std::move(reader), counters)
+                                                           : open_av_demuxer(std::move(reader)));
   TRICKLE_TRY_ASSIGN(std::unique_ptr<FrameSource> source,
                      open_decode_source(std::move(demuxer), options, std::move(control), counters, stop));
   return OpenedInput{InputKind::kEncoded, std::move(source)};

@@ -10,6 +10,9 @@ namespace trickle {
 namespace {
 
 constexpr Rational kTicks90k{1, 90000};
+// Clocks of transport and program streams run on from wherever they are; other containers begin at zero or
+// say where.
+constexpr int kTransportBits = 33;
 // A track that starts within this of zero may have company that starts before zero (sound before the picture,
 // decoding before presentation).
 constexpr double kCompanySeconds = 1.0;
@@ -25,7 +28,8 @@ int64_t Unwrapper::unwrap(int64_t ticks, Rational time_base) {
     const int64_t wrap = int64_t{1} << wrap_bits_;
     if (!last_seconds_) {
       last_seconds_ = static_cast<double>(ticks) * time_base.to_double();
-      if (*last_seconds_ < kCompanySeconds) lift_ += rescale(wrap, time_base, kTicks90k);
+      if (wrap_bits_ == kTransportBits && *last_seconds_ < kCompanySeconds)
+        lift_ += rescale(wrap, time_base, kTicks90k);
     }
     const double turns =
         (*last_seconds_ / time_base.to_double() - static_cast<double>(ticks)) / static_cast<double>(wrap);

@@ -5,6 +5,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 #include <utility>
 
@@ -134,6 +135,13 @@ Result<FramePtr> VideoDecoder::in_known_format(FramePtr frame) {
   }
   av_frame_copy_props(converted.get(), frame.get());
   return converted;
+}
+
+void VideoDecoder::hint_reorder(int64_t ticks, Rational time_base, Rational frame_rate) {
+  if (ticks <= 0 || context_->has_b_frames > 0) return;
+  const double seconds = static_cast<double>(ticks) * time_base.to_double();
+  const double frames = frame_rate.known() ? seconds * frame_rate.to_double() : 2.0;
+  context_->has_b_frames = static_cast<int>(std::clamp(std::lround(frames), 1L, 16L));
 }
 
 Rational VideoDecoder::frame_rate() const { return from_av(context_->framerate); }

@@ -28,6 +28,9 @@ class VideoDecoder {
 
   /// As the bitstream states it; 0/1: unknown.
   [[nodiscard]] Rational frame_rate() const;
+  /// Tells how many pictures come out later than they go in. Where the bitstream does not say so itself, the
+  /// decoder would find out by losing some. Call after the first send().
+  void hint_reorder(int64_t ticks_from_decoding_to_presentation, Rational time_base, Rational frame_rate);
   /// Makes it ready for a packet that does not follow the last one.
   void flush() { avcodec_flush_buffers(context_.get()); }
 
