@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 // The sanitizers call this, where they are linked, before they end the process.
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
@@ -126,6 +128,8 @@ int main(int argc, char** argv) {
   const auto seconds = std::chrono::seconds(argc > 2 ? std::atoi(argv[2]) : 3);
   const uint64_t seed = argc > 3 ? std::strtoull(argv[3], nullptr, 10) : std::random_device()();
   std::cerr << corpus.size() << " inputs, seed " << seed << '\n';
+  // What a target logs would be millions of lines.
+  if (!trickle::log::configure(argv[0], "off", trickle::log::Format::kText)) return 2;
   for (const int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL}) std::signal(signal, on_crash);
   if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(save_current);
 
