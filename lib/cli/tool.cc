@@ -18,7 +18,10 @@ namespace {
 
 constexpr int kContinue = -1;
 
-// The automatic environment names would fill the help page; its footer states the rule instead.
+constexpr const char* kSharedGroup = "Shared options";
+
+// CLI11's page, without the automatic environment names (the footer states the rule), without what validators
+// add to the names of values, and with the options that all tools share behind those of the tool.
 class HelpFormatter final : public CLI::Formatter {
  public:
   HelpFormatter() { column_width(34); }
@@ -26,9 +29,17 @@ class HelpFormatter final : public CLI::Formatter {
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
     std::string text;
-    if (!option->get_type_name().empty()) text += " " + get_label(option->get_type_name());
+    if (const std::string name = value_name(option->get_type_name()); !name.empty()) text += " " + name;
     if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
     return text;
+  }
+
+ private:
+  static std::string value_name(const std::string& type) {
+    for (const char* validator : {":{", ":FLOAT in", ":INT in", ":UINT in"}) {
+      if (const size_t at = type.find(validator); at != std::string::npos) return type.substr(0, at);
+    }
+    return type;
   }
 };
 
@@ -43,7 +54,7 @@ std::string upper_snake(std::string text) {
 Tool::Tool(std::string name, std::string summary) : name_(std::move(name)), app_(std::move(summary), name_) {
   app_.formatter(std::make_shared<HelpFormatter>());
   app_.option_defaults()->always_capture_default();
-  app_.set_version_flag("--version", fmt::format("{} {}", name_, version()));
+  app_.set_help_flag();  // Comes with the other shared options, behind those of the tool.
   app_.get_formatter()->label("OPTIONS", "OPTIONS");
 }
 
@@ -65,8 +76,9 @@ void Tool::add_shared_options() {
   app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")
       ->group(group);
   app_.add_flag("--no-progress", shared_.no_progress, "Never show the status line")->group(group);
-  app_.get_help_ptr()->group(group);
-  app_.get_option("--version")->group(group);
+  app_.set_help_flag("-h,--help", "Print this help and exit")->group(group);
+  app_.set_version_flag("--version", fmt::format("{} {}", name_, version()), "Print the version and exit")
+      ->group(group);
 }
 
 void Tool::name_environment_variables() {
