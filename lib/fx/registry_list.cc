@@ -56,8 +56,9 @@ std::string list_text() {
   for (const auto& effect : effects()) {
     text += fmt::format("{:<12} {}\n", effect.name, effect.text);
     for (const auto& parameter : effect.parameters) {
-      text += fmt::format("{:<14} {}: {}, default {}. {}\n", "", parameter.name, allowed_values(parameter),
-                          to_string(parameter.default_value), parameter.text);
+      const std::string usual = to_string(parameter.default_value);
+      text += fmt::format("{:<14} {}: {}, {}. {}\n", "", parameter.name, allowed_values(parameter),
+                          usual.empty() ? "no default" : "default " + usual, parameter.text);
     }
   }
   return text;

@@ -64,3 +64,15 @@ count_frames() {
   ffprobe -v error -select_streams v:0 -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$1" |
     head -n 1 | tr -d ','
 }
+
+# golden NAME COMMAND…: its output is what tests/cli/golden/NAME holds; UPDATE_GOLDEN=1 writes that file anew.
+golden() {
+  local file=$BATS_TEST_DIRNAME/golden/$1
+  shift
+  "$@" >golden.out
+  if [ -n "${UPDATE_GOLDEN:-}" ]; then
+    mkdir -p "${file%/*}"
+    cp golden.out "$file"
+  fi
+  diff -u "$file" golden.out
+}

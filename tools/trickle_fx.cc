@@ -1,0 +1,148 @@
+// trickle-fx: effects on frames, or on encoded media that it decodes and encodes itself.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "base/once_a_second.h"
+#include "base/try.h"
+#include "base/units.h"
+#include "cli/codec_options.h"
+#include "cli/control_channel.h"
+#include "cli/tool.h"
+#include "codec/open.h"
+#include "fx/live_chain.h"
+#include "fx/registry.h"
+
+namespace {
+
+using namespace trickle;
+
+struct Options {
+  std::vector<std::string> effects;
+  bool list = false;
+  bool json = false;
+  std::string control;
+  std::string device = "auto";
+  std::string output = "auto";
+  DecodeOptions decode;
+  EncodeOptions encode;
+};
+
+Result<void> print_list(bool json) {
+  const std::string text = json ? fx::list_json() + "\n" : fx::list_text();
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
+  return unexpected(ErrorKind::kIo, "can't write the list to standard output");
+}
+
+// --device holds for every effect that has a device and was not given one of its own.
+Result<fx::ChainSpec> chain_spec(const Options& options) {
+  if (options.effects.empty() && options.control.empty()) {
+    return unexpected(ErrorKind::kUsage, "which effect? trickle-fx --list tells what there is");
+  }
+  TRICKLE_TRY_ASSIGN(fx::ChainSpec spec, fx::parse_chain(options.effects));
+  for (fx::EffectSpec& effect : spec.effects) {
+    const auto device = effect.parameters.find("device");
+    if (device != effect.parameters.end() && device->second == fx::ParameterValue("auto")) {
+      device->second = options.device;
+    }
+  }
+  return spec;
+}
+
+Result<void> update(fx::LiveChain& chain, std::string_view line, OnceASecond& reports) {
+  TRICKLE_TRY_ASSIGN(const fx::ChainUpdate update, chain.update(line));
+  if (const auto count = reports.add(std::chrono::steady_clock::now())) {
+    if (!update.unknown.empty()) log::warning("control: no effect knows {}", fmt::join(update.unknown, ", "));
+    log::info("the effects are now {} ({} updates)", fx::to_string(update.chain), *count);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& where, fx::LiveChain& chain) {
+  if (where.empty()) return std::unique_ptr<cli::ControlChannel>();
+  return cli::ControlChannel::start(where, [&chain, reports = OnceASecond()](std::string_view line) mutable {
+    return update(chain, line, reports);
+  });
+}
+
+Result<std::unique_ptr<FrameSink>> open_output(const Options& options, const OpenedInput& input,
+                                               Counters& counters) {
+  const bool frames =
+      options.output == "auto" ? input.kind == InputKind::kFrames : options.output == "frames";
+  if (frames) return open_frame_output(STDOUT_FILENO, input.source->info(), counters);
+  return open_encoded_output(STDOUT_FILENO, input.source->info(), options.encode, counters);
+}
+
+// When the source fails, what the sink holds is still written, and then the source's error returned.
+Result<void> process(FrameSource& source, FrameSink& sink, fx::LiveChain& chain) {
+  while (true) {
+    Result<std::optional<FrameItem>> item = source.read();
+    if (!item) {
+      const Result<void> finished = sink.finish();
+      return finished ? Result<void>(unexpected(std::move(item).error())) : finished;
+    }
+    if (!*item) return sink.finish();
+    if (auto* video = std::get_if<VideoItem>(&**item)) video->frame = chain.process(std::move(video->frame));
+    TRICKLE_TRY(sink.write(std::move(**item)));
+  }
+}
+
+void sum_up(const Counters& counters) {
+  log::info("processed {} frames of {}, {} audio packets, {} written, {} dropped", counters.frames_out.load(),
+            counters.frames_in.load(), counters.audio_out.load(), format_bytes(counters.bytes_out),
+            counters.drops_total());
+}
+
+Result<void> run(const Options& options, cli::Context& context) {
+  if (options.list) return print_list(options.json);
+  if (options.json) return unexpected(ErrorKind::kUsage, "--json goes with --list");
+  TRICKLE_TRY_ASSIGN(fx::ChainSpec spec, chain_spec(options));
+  TRICKLE_TRY(cli::refuse_terminal(STDOUT_FILENO));
+  TRICKLE_TRY_ASSIGN(const auto chain, fx::LiveChain::make(std::move(spec)));
+  TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain));
+  TRICKLE_TRY_ASSIGN(const OpenedInput input,
+                     open_input(STDIN_FILENO, options.decode, context.counters, context.stop));
+  if (input.kind == InputKind::kEmpty) {
+    log::warning("the input is empty");
+    return {};
+  }
+  TRICKLE_TRY_ASSIGN(const auto sink, open_output(options, input, context.counters));
+  Result<void> result = process(*input.source, *sink, *chain);
+  sum_up(context.counters);
+  return result;
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("EFFECT", options.effects,
+                 "EFFECT[:NAME=VALUE,...] and NAME=VALUE, in the order of the chain")
+      ->type_name("")
+      ->default_str("");
+  app.add_flag("--list", options.list, "Tell which effects and parameters there are, and end");
+  app.add_flag("--json", options.json, "With --list: as JSON");
+  app.add_option("--control", options.control, "Take updates of the effects from here, as JSON lines")
+      ->type_name("fd:N|SOCKET");
+  app.add_option("--device", options.device, "Where models run: auto, cpu, cuda or cuda:N")
+      ->type_name("DEVICE");
+  app.add_option("--output", options.output, "What to write; auto: what was read")
+      ->check(CLI::IsMember({"frames", "ts", "auto"}).description(""))
+      ->type_name("frames|ts|auto");
+  cli::add_transcode_options(app, options.decode, options.encode);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  trickle::cli::Tool tool("trickle-fx", "Apply effects to a stream of frames, or to encoded video.");
+  Options options;
+  add_options(tool.app(), options);
+  return tool.run(argc, argv, [&](trickle::cli::Context& context) { return run(options, context); });
+}
