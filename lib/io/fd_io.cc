@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <vector>
 
 namespace trickle {
 namespace {
@@ -68,6 +71,43 @@ Result<void> write_full(int fd, std::span<const std::byte> data) {
     }
   }
   return {};
+}
+
+Result<void> write_until_stopped(int fd, std::span<const std::byte> data, const StopToken& stop) {
+  while (!data.empty()) {
+    // The signal that makes the stop also interrupts a write that is waiting.
+    if (!wait_for(fd, POLLOUT, stop.fd())) return unexpected(ErrorKind::kCancelled, "stopped by a signal");
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n >= 0) {
+      data = data.subspan(static_cast<size_t>(n));
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      return unexpected(ErrorKind::kClosed, "the reader of the output went away");
+    } else if (errno != EINTR && errno != EAGAIN) {
+      return io_error("write failed");
+    }
+  }
+  return {};
+}
+
+WaitOutcome wait_readable(int fd, std::span<const int> wakers, std::optional<TimePoint> deadline) {
+  std::vector<pollfd> fds{{fd, POLLIN, 0}};
+  for (const int waker : wakers) fds.push_back({waker, POLLIN, 0});
+  while (true) {
+    int timeout_ms = -1;
+    if (deadline) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(*deadline - system_clock().now()).count();
+      timeout_ms = static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
+    }
+    const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return WaitOutcome::kReadable;  // The read itself reports what is wrong.
+    for (size_t i = 1; i < fds.size(); ++i) {
+      if (fds[i].revents != 0) return WaitOutcome::kWoken;
+    }
+    if (fds[0].revents != 0) return WaitOutcome::kReadable;
+    if (deadline && system_clock().now() >= *deadline) return WaitOutcome::kDeadline;
+  }
 }
 
 bool reader_gone(int fd) {

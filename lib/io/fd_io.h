@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 
+#include "io/clock.h"
 #include "io/stop.h"
 #include "io/unique_fd.h"
 #include "trickle/result.h"
@@ -37,6 +39,15 @@ Result<ReadOutcome> read_full(int fd, std::span<std::byte> buffer, const StopTok
 /// stands still only a second signal, or the reader's end, does.
 /// \return kClosed when the reader is gone (EPIPE, ECONNRESET), kIo for any other failure.
 Result<void> write_full(int fd, std::span<const std::byte> data);
+
+/// As write_full, but a requested stop ends a wait for the reader at once (kCancelled): for output that may
+/// be cut.
+Result<void> write_until_stopped(int fd, std::span<const std::byte> data, const StopToken& stop);
+
+enum class WaitOutcome { kReadable, kWoken, kDeadline };
+/// Waits until `fd` is readable (or at its end), until one of `wakers` (descriptors; -1 is none) is, which
+/// goes first, or for the deadline.
+WaitOutcome wait_readable(int fd, std::span<const int> wakers, std::optional<TimePoint> deadline);
 
 /// True once the reader of a pipe or socket that we write to has gone. Never waits.
 [[nodiscard]] bool reader_gone(int fd);

@@ -1,0 +1,172 @@
+// The event loop around curl's multi interface. It polls by itself (curl_multi_socket_action) and not through
+// curl_multi_poll, because curl 7.88 does not notice that a server closed the connection of a paused upload.
+#include "http/client.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+
+#include "base/log.h"
+#include "http/curl_transfer.h"
+#include "io/unique_fd.h"
+
+namespace trickle::http {
+namespace {
+
+struct MultiDeleter {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+using MultiHandle = std::unique_ptr<CURLM, MultiDeleter>;
+
+void init_curl_once() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (code != CURLE_OK) throw std::runtime_error(curl_easy_strerror(code));
+}
+
+}  // namespace
+
+struct Client::State {
+  struct Socket {
+    short events = 0;
+    CurlTransfer* transfer = nullptr;
+  };
+
+  explicit State(ConnectionOptions connection) : options(std::move(connection)) {
+    init_curl_once();
+    multi.reset(curl_multi_init());
+    wake_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!multi || !wake_event) throw std::system_error(errno, std::generic_category(), "curl_multi_init");
+    curl_multi_setopt(multi.get(), CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(multi.get(), CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi.get(), CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(multi.get(), CURLMOPT_TIMERDATA, this);
+  }
+
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* data, void*) {
+    auto* state = static_cast<State*>(data);
+    if (what == CURL_POLL_REMOVE) {
+      state->sockets.erase(fd);
+      return 0;
+    }
+    Socket& socket = state->sockets[fd];
+    socket.events = static_cast<short>(((what & CURL_POLL_IN) != 0 ? POLLIN : 0) |
+                                       ((what & CURL_POLL_OUT) != 0 ? POLLOUT : 0));
+    socket.transfer = CurlTransfer::of(easy);
+    return 0;
+  }
+
+  static int on_timer(CURLM*, long timeout_ms, void* data) {
+    auto* state = static_cast<State*>(data);
+    state->timer = timeout_ms < 0
+                       ? std::nullopt
+                       : std::optional(system_clock().now() + std::chrono::milliseconds(timeout_ms));
+    return 0;
+  }
+
+  // \return true when something may have happened.
+  bool run_timer() {
+    if (!timer || system_clock().now() < *timer) return false;
+    timer.reset();
+    int running = 0;
+    curl_multi_socket_action(multi.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+    return true;
+  }
+
+  void run_socket(const pollfd& ready) {
+    const auto known = sockets.find(ready.fd);
+    if (known == sockets.end()) return;  // Closed while the one before was dealt with.
+    CurlTransfer* transfer = known->second.transfer;
+    int mask = 0;
+    if ((ready.revents & (POLLIN | POLLRDHUP | POLLHUP)) != 0) mask |= CURL_CSELECT_IN;
+    if ((ready.revents & POLLOUT) != 0) mask |= CURL_CSELECT_OUT;
+    if ((ready.revents & (POLLERR | POLLNVAL)) != 0) mask |= CURL_CSELECT_ERR;
+    int running = 0;
+    curl_multi_socket_action(multi.get(), ready.fd, mask, &running);
+    take_results();
+    const auto still = sockets.find(ready.fd);
+    if ((ready.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && still != sockets.end() &&
+        still->second.transfer == transfer && is_live(transfer)) {
+      transfer->on_peer_closed();
+    }
+  }
+
+  [[nodiscard]] bool is_live(CurlTransfer* transfer) const { return live.contains(transfer); }
+
+  void take_results() {
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      if (auto* transfer = CurlTransfer::of(message->easy_handle)) transfer->on_done(message->data.result);
+    }
+  }
+
+  int poll_timeout_ms(std::optional<TimePoint> deadline) const {
+    if (timer && (!deadline || *timer < *deadline)) deadline = timer;
+    if (!deadline) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - system_clock().now()).count();
+    return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
+  }
+
+  ConnectionOptions options;
+  UniqueFd wake_event;
+  std::map<int, Socket> sockets;
+  std::optional<TimePoint> timer;
+  std::vector<pollfd> polled;
+  std::set<CurlTransfer*> live;
+  MultiHandle multi;  // Last: its end calls back into the members above.
+};
+
+Client::Client(ConnectionOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+
+Client::~Client() = default;
+
+std::unique_ptr<Transfer> Client::start(const ClientRequest& request) {
+  return std::make_unique<CurlTransfer>(state_->multi.get(), state_->live, state_->options, request);
+}
+
+void Client::wait(std::optional<TimePoint> deadline, std::span<pollfd> watched) {
+  State& state = *state_;
+  // A whole answer may come in here, which the caller has to see before anything is waited for.
+  const bool ran = state.run_timer();
+  state.take_results();
+  auto& polled = state.polled;
+  polled.assign({{state.wake_event.get(), POLLIN, 0}});
+  polled.insert(polled.end(), watched.begin(), watched.end());
+  for (const auto& [fd, socket] : state.sockets) {
+    const bool uploading = state.is_live(socket.transfer) && socket.transfer->upload_paused();
+    // A socket that curl wants nothing of is left alone, or its end would wake us again and again.
+    if (socket.events == 0 && !uploading) continue;
+    polled.push_back({fd, static_cast<short>(socket.events | (uploading ? POLLRDHUP : 0)), 0});
+  }
+  const int ready = ::poll(polled.data(), polled.size(), ran ? 0 : state.poll_timeout_ms(deadline));
+  if (ready <= 0) {
+    for (pollfd& entry : watched) entry.revents = 0;
+    state.run_timer();
+    state.take_results();
+    return;
+  }
+  if (polled[0].revents != 0) {
+    uint64_t count = 0;
+    [[maybe_unused]] const ssize_t n = ::read(state.wake_event.get(), &count, sizeof count);
+  }
+  for (size_t i = 0; i < watched.size(); ++i) watched[i].revents = polled[i + 1].revents;
+  for (size_t i = 1 + watched.size(); i < polled.size(); ++i) {
+    if (polled[i].revents != 0) state.run_socket(polled[i]);
+  }
+  state.run_timer();
+  state.take_results();
+}
+
+void Client::wake() const {
+  const uint64_t one = 1;
+  // Only a counter at its limit would refuse, and that wakes as well.
+  [[maybe_unused]] const ssize_t n = ::write(state_->wake_event.get(), &one, sizeof one);
+}
+
+}  // namespace trickle::http

@@ -1,0 +1,236 @@
+#include "http/curl_transfer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <new>
+
+#include "trickle/version.h"
+
+namespace trickle::http {
+namespace {
+
+constexpr long kConnectTimeoutMs = 10'000;
+constexpr long kKeepAliveIdleSeconds = 10;
+constexpr long kKeepAliveIntervalSeconds = 5;
+constexpr long kReceiveBufferBytes = 128 * 1024;
+constexpr long kUploadBufferBytes = 64 * 1024;
+constexpr size_t kMaxHeadBytes = 64 * 1024;
+
+bool is_retryable(CURLcode code) {
+  switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+      return false;
+    default:
+      return true;
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+}  // namespace
+
+std::optional<std::string_view> ResponseHead::header(std::string_view name) const {
+  const auto found =
+      std::find_if(headers.begin(), headers.end(), [&](const auto& field) { return field.first == name; });
+  return found == headers.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+}
+
+CurlTransfer* CurlTransfer::of(CURL* easy) {
+  char* self = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &self);
+  return reinterpret_cast<CurlTransfer*>(self);
+}
+
+CurlTransfer::CurlTransfer(CURLM* multi, std::set<CurlTransfer*>& live, const ConnectionOptions& options,
+                           const ClientRequest& request)
+    : multi_(multi),
+      live_(live),
+      easy_(curl_easy_init()),
+      body_(request.body),
+      receive_limit_bytes_(request.receive_limit_bytes),
+      started_at_(system_clock().now()) {
+  if (!easy_) throw std::bad_alloc();
+  set_options(options, request);
+  set_method(request);
+  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, header_list_.get());
+  live_.insert(this);
+  curl_multi_add_handle(multi_, easy_.get());
+}
+
+CurlTransfer::~CurlTransfer() {
+  if (!done_) curl_multi_remove_handle(multi_, easy_.get());
+  live_.erase(this);
+}
+
+void CurlTransfer::add_header(const std::string& line) {
+  curl_slist* longer = curl_slist_append(header_list_.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  [[maybe_unused]] curl_slist* same = header_list_.release();
+  header_list_.reset(longer);
+}
+
+void CurlTransfer::set_options(const ConnectionOptions& options, const ClientRequest& request) {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_.data());
+  if (options.insecure) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  const std::string agent = fmt::format("trickle/{}", version());
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, agent.c_str());
+  if (!options.token.empty()) add_header("Authorization: Bearer " + options.token);
+  for (const std::string& line : options.headers) add_header(line);
+  for (const auto& [name, value] : request.headers) add_header(fmt::format("{}: {}", name, value));
+
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(
+      easy, CURLOPT_HEADERFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
+        static_cast<CurlTransfer*>(self)->on_header_line({data, size * count});
+        return size * count;
+      });
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(
+      easy, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
+        return static_cast<CurlTransfer*>(self)->on_body(std::as_bytes(std::span(data, size * count)));
+      });
+}
+
+void CurlTransfer::set_method(const ClientRequest& request) {
+  CURL* easy = easy_.get();
+  if (request.method == "GET") return;
+  if (request.body == nullptr) {
+    if (request.method == "POST") {
+      curl_easy_setopt(easy, CURLOPT_POST, 1L);
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    return;
+  }
+  curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBufferBytes);
+  add_header("Transfer-Encoding: chunked");
+  add_header("Expect:");
+  curl_easy_setopt(easy, CURLOPT_READDATA, this);
+  curl_easy_setopt(
+      easy, CURLOPT_READFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
+        return static_cast<CurlTransfer*>(self)->on_upload(
+            std::as_writable_bytes(std::span(data, size * count)));
+      });
+}
+
+// curl gives one whole line at a time: of interim answers, of the final one, and of trailers.
+void CurlTransfer::on_header_line(std::string_view line) {
+  if (line.starts_with("HTTP/")) {
+    head_ = {};
+    head_complete_ = false;
+    const size_t blank = line.find(' ');
+    if (blank != std::string_view::npos) {
+      std::from_chars(line.data() + blank + 1, line.data() + line.size(), head_.status);
+    }
+    return;
+  }
+  if (head_complete_) return;
+  if (trimmed(line).empty()) {
+    head_complete_ = head_.status >= 200;
+    return;
+  }
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos || head_.headers.size() * 32 > kMaxHeadBytes) return;
+  head_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))), trimmed(line.substr(colon + 1)));
+}
+
+size_t CurlTransfer::on_body(std::span<const std::byte> bytes) {
+  if (received_.size() - consumed_ >= receive_limit_bytes_) {
+    receive_paused_ = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  received_.insert(received_.end(), bytes.begin(), bytes.end());
+  return bytes.size();
+}
+
+size_t CurlTransfer::on_upload(std::span<std::byte> buffer) {
+  const size_t size = body_->read(buffer);
+  if (size != BodySource::kNotYet) return size;
+  upload_paused_ = true;
+  return CURL_READFUNC_PAUSE;
+}
+
+void CurlTransfer::consume(size_t bytes) {
+  consumed_ += bytes;
+  if (consumed_ < received_.size()) return;
+  received_.clear();
+  consumed_ = 0;
+  if (!receive_paused_) return;
+  receive_paused_ = false;
+  unpause();
+}
+
+void CurlTransfer::resume_upload() {
+  if (!upload_paused_) return;
+  upload_paused_ = false;
+  unpause();
+}
+
+void CurlTransfer::unpause() {
+  if (done_) return;
+  curl_easy_pause(easy_.get(),
+                  (receive_paused_ ? CURLPAUSE_RECV : 0) | (upload_paused_ ? CURLPAUSE_SEND : 0));
+}
+
+void CurlTransfer::on_done(CURLcode code) {
+  if (code == CURLE_OK) return finish(std::nullopt);
+  const char* text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
+  finish(Failure{Error(ErrorKind::kNetwork, std::string(trimmed(text))), is_retryable(code)});
+}
+
+void CurlTransfer::on_peer_closed() {
+  if (done_ || !upload_paused_) return;
+  if (head_complete_) return finish(std::nullopt);
+  finish(Failure{Error(ErrorKind::kNetwork, "the server closed the connection"), true});
+}
+
+void CurlTransfer::finish(std::optional<Failure> failure) {
+  if (done_) return;
+  done_ = true;
+  failure_ = std::move(failure);
+  curl_multi_remove_handle(multi_, easy_.get());
+}
+
+}  // namespace trickle::http
