@@ -40,12 +40,12 @@ struct Failure {
 };
 
 /// Gives an upload its bytes. Called in the client's thread, from within wait().
-class BodySource {
+class UploadSource {
  public:
   static constexpr size_t kEnd = 0;
   static constexpr size_t kNotYet = static_cast<size_t>(-1);
 
-  virtual ~BodySource() = default;
+  virtual ~UploadSource() = default;
   /// Stores up to buffer.size() bytes. \return how many, kEnd after the last one, or kNotYet: the upload then
   /// pauses until Transfer::resume_upload().
   virtual size_t read(std::span<std::byte> buffer) = 0;
@@ -55,7 +55,7 @@ struct ClientRequest {
   std::string method = "GET";
   std::string url;
   Fields headers;
-  BodySource* body = nullptr;  ///< Sent chunked; must outlive the transfer. Null: no body.
+  UploadSource* body = nullptr;  ///< Sent chunked; must outlive the transfer. Null: no body.
   /// No more than about this much of the answer is held here; the rest waits in the network.
   size_t receive_limit_bytes = 1024 * 1024;
 };
@@ -79,7 +79,7 @@ class Transfer {
   [[nodiscard]] virtual std::span<const std::byte> received() const = 0;
   virtual void consume(size_t bytes) = 0;
 
-  /// After BodySource::kNotYet: asks the source again. Harmless at any other time.
+  /// After UploadSource::kNotYet: asks the source again. Harmless at any other time.
   virtual void resume_upload() = 0;
   /// When the request was started, and when the server was last heard of or took something.
   [[nodiscard]] virtual TimePoint started_at() const = 0;

@@ -187,7 +187,7 @@ size_t CurlTransfer::on_body(std::span<const std::byte> bytes) {
 
 size_t CurlTransfer::on_upload(std::span<std::byte> buffer) {
   const size_t size = body_->read(buffer);
-  if (size != BodySource::kNotYet) return size;
+  if (size != UploadSource::kNotYet) return size;
   upload_paused_ = true;
   return CURL_READFUNC_PAUSE;
 }

@@ -57,7 +57,7 @@ class CurlTransfer final : public Transfer {
   std::unique_ptr<CURL, EasyDeleter> easy_;
   std::unique_ptr<curl_slist, ListDeleter> header_list_;
   std::array<char, CURL_ERROR_SIZE> error_text_{};
-  BodySource* body_;
+  UploadSource* body_;
   const size_t receive_limit_bytes_;
   const TimePoint started_at_;
 

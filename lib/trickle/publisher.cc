@@ -59,7 +59,7 @@ class PublisherImpl final : public Publisher {
 
  private:
   // The body of one POST: reads from the state under its lock.
-  class Body final : public http::BodySource {
+  class Body final : public http::UploadSource {
    public:
     Body(PublisherImpl& publisher, SegmentId id) : publisher_(publisher), id_(id) {}
     size_t read(std::span<std::byte> buffer) override {

@@ -64,7 +64,7 @@ class PublisherState {
   [[nodiscard]] std::vector<Post> posts();
   /// False once a segment is acknowledged or given up: its POST is to be closed.
   [[nodiscard]] bool is_wanted(SegmentId id) const { return find(id) != nullptr; }
-  /// Takes bytes of a segment for its POST, as BodySource::read.
+  /// Takes bytes of a segment for its POST, as UploadSource::read.
   size_t read(SegmentId id, std::span<std::byte> buffer);
   [[nodiscard]] bool has_bytes_for(SegmentId id) const;
   void on_post_answer(SegmentId id, const Answer& answer);
