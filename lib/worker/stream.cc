@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "worker/process_usage.h"
+#include "worker/side_channels.h"
 
 namespace trickle::worker {
 namespace {
@@ -47,8 +48,9 @@ Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions 
       options_(std::move(options)),
       on_ended_(std::move(on_ended)),
       started_at_(system_clock().now()),
-      started_unix_(unix_time()),
-      last_input_at_(started_at_) {
+      last_input_at_(started_at_),
+      noted_state_("OFFLINE") {
+  times_.started = times_.state = unix_time();
   options_.chain.log_prefix = fmt::format("[{}] ", request_.id);
 }
 
@@ -64,6 +66,9 @@ void Stream::start() {
   };
   log::info("[{}] stream started with {}", request_.id, fx::to_string(params_.effects));
   chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
+  side_ = std::make_unique<SideChannels>(io_, *this, options_,
+                                         [this](const nlohmann::json& document) { on_control(document); });
+  side_->event("stream_started");
   chain_->start();
 }
 
@@ -90,32 +95,62 @@ Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
     log::info("[{}] size and rate are now {}", request_.id, shape);
   }
   for (const auto& warning : applied.warnings) log::warning("[{}] {}", request_.id, warning);
+  side_->event("params_updated", {{"params", update}});
   return std::move(applied.warnings);
+}
+
+void Stream::on_control(const nlohmann::json& document) {
+  if (const auto updated = update(document); !updated) {
+    log::warning("[{}] control: {}", request_.id, updated.error().to_string());
+    side_->event("error", {{"message", "control: " + updated.error().to_string()}});
+  }
 }
 
 void Stream::on_numbers() {
   const auto stages = chain_->status();
-  if (const auto* sub = find_stage(stages, kSubProgram)) {
-    if (sub->now.bytes_in != input_bytes_) last_input_at_ = system_clock().now();
+  if (const auto* sub = find_stage(stages, kSubProgram); sub && sub->now.bytes_in != input_bytes_) {
     input_bytes_ = sub->now.bytes_in;
+    last_input_at_ = system_clock().now();
+    times_.input = unix_time();
+    if (!std::exchange(had_input_, true)) side_->event("receive_first_ingest_segment");
+  }
+  if (const auto* pub = find_stage(stages, kPubProgram); pub && pub->now.bytes_out != output_bytes_) {
+    output_bytes_ = pub->now.bytes_out;
+    times_.output = unix_time();
+    if (!std::exchange(had_output_, true)) side_->event("send_first_processed_segment");
   }
   if (restarting_ && numbers().frames_out > frames_at_restart_) restarting_ = false;
+  note_state();
+}
+
+void Stream::note_state() {
+  if (noted_state_ == state()) return;
+  noted_state_ = state();
+  times_.state = unix_time();
+  log::info("[{}] state is now {}", request_.id, noted_state_);
+}
+
+void Stream::set_error(const std::string& error) {
+  last_error_ = error;
+  times_.error = unix_time();
 }
 
 void Stream::on_restart(const std::string& reason) {
-  last_error_ = reason;
-  last_error_unix_ = unix_time();
+  set_error(reason);
+  times_.restart = unix_time();
   restarting_ = true;
   frames_at_restart_ = numbers().frames_out;
+  side_->event("restart", {{"reason", reason}, {"restart_count", restarts()}});
+  note_state();
 }
 
 void Stream::on_chain_end(const pipeline::ChainEnd& end) {
   switch (end.kind) {
     case pipeline::ChainEnd::Kind::kFailed:
       failed_ = true;
-      last_error_ = end.error;
-      last_error_unix_ = unix_time();
+      set_error(end.error);
       log::error("[{}] stream failed: {}", request_.id, end.error);
+      side_->event("error", {{"message", end.error}});
       break;
     case pipeline::ChainEnd::Kind::kEndOfInput:
       log::info("[{}] the input has ended", request_.id);
@@ -124,7 +159,8 @@ void Stream::on_chain_end(const pipeline::ChainEnd& end) {
       log::info("[{}] stopped", request_.id);
       break;
   }
-  close();
+  side_->event("stream_stopped");
+  side_->finish([this] { close(); });
 }
 
 void Stream::close() {
@@ -135,7 +171,7 @@ void Stream::close() {
 void Stream::finish() {
   const StreamNumbers n = numbers();
   log::info("[{}] stream ended: {} frames in, {} out, {} restarts", request_.id, n.frames_in, n.frames_out,
-            chain_->restarts());
+            restarts());
   ended_ = true;
   for (auto& done : std::exchange(waiting_for_end_, {})) boost::asio::post(io_, std::move(done));
   if (on_ended_) boost::asio::post(io_, std::move(on_ended_));
@@ -150,6 +186,8 @@ const char* Stream::state() const {
 }
 
 const std::string& Stream::last_error() const { return last_error_; }
+
+uint64_t Stream::restarts() const { return chain_ ? chain_->restarts() : 0; }
 
 StreamNumbers Stream::numbers() const {
   StreamNumbers n;
@@ -166,6 +204,7 @@ StreamNumbers Stream::numbers() const {
       n.ingress_audio_fps = decode->now.audio_fps_in;
     }
   }
+  if (const auto* pub = find_stage(stages, kPubProgram)) n.bytes_published = pub->totals.bytes_out;
   const auto* last = find_stage(stages, kEncodeProgram);
   if (last == nullptr) last = find_stage(stages, kFxProgram);
   if (last != nullptr) {
@@ -193,7 +232,7 @@ nlohmann::ordered_json Stream::status() const {
   return {{"id", request_.id},
           {"state", state()},
           {"stopping", stopping_ && !ended_},
-          {"started_ms", started_unix_.count()},
+          {"started_ms", times_.started.count()},
           {"uptime_s", uptime.count()},
           {"effect", nlohmann::json::parse(fx::to_json_text(params_.effects))},
           {"fps",
@@ -205,12 +244,13 @@ nlohmann::ordered_json Stream::status() const {
           {"frames_out", n.frames_out},
           {"width", n.width},
           {"height", n.height},
+          {"bytes_published", n.bytes_published},
           {"drops", std::move(drops)},
-          {"restarts", chain_ ? chain_->restarts() : 0},
+          {"restarts", restarts()},
           {"latency_p50_ms", n.latency_p50_ms},
           {"latency_p99_ms", n.latency_p99_ms},
           {"last_error", last_error_},
-          {"last_error_ms", last_error_unix_.count()},
+          {"last_error_ms", times_.error.count()},
           {"processes", std::move(processes)}};
 }
 

@@ -20,10 +20,13 @@
 
 namespace trickle::worker {
 
+class SideChannels;
+
 /// Closes a channel with DELETE and calls `done` on the thread of the io_context, whatever came of it.
 using ChannelCloser = std::function<void(const std::string& url, std::function<void()> done)>;
 
 struct StreamOptions {
+  std::string pipeline = "byoc";  ///< Named in the status events.
   PlanOptions plan;
   pipeline::ChainOptions chain;
   ChannelCloser close_channel;
@@ -35,6 +38,7 @@ struct StreamNumbers {
   uint64_t frames_in = 0, frames_out = 0;
   uint64_t width = 0, height = 0;
   double latency_p50_ms = 0, latency_p99_ms = 0;  ///< Sum over the stages.
+  uint64_t bytes_published = 0;
   std::map<std::string, uint64_t> drops;
 };
 
@@ -61,6 +65,12 @@ class Stream {
   /// ONLINE, OFFLINE, DEGRADED_INPUT, DEGRADED_INFERENCE or ERROR, as gateways know them.
   [[nodiscard]] const char* state() const;
   [[nodiscard]] const std::string& last_error() const;
+  /// When things happened, Unix time; zero for what has not happened.
+  struct Times {
+    std::chrono::milliseconds started{0}, input{0}, output{0}, error{0}, restart{0}, state{0};
+  };
+  [[nodiscard]] const Times& times() const { return times_; }
+  [[nodiscard]] uint64_t restarts() const;
   [[nodiscard]] StreamNumbers numbers() const;
   /// Everything about it, for status and /api/streams.
   [[nodiscard]] nlohmann::ordered_json status() const;
@@ -69,6 +79,9 @@ class Stream {
   void on_numbers();
   void on_restart(const std::string& reason);
   void on_chain_end(const pipeline::ChainEnd& end);
+  void on_control(const nlohmann::json& document);
+  void note_state();
+  void set_error(const std::string& error);
   void close();
   void finish();
 
@@ -79,17 +92,21 @@ class Stream {
   std::function<void()> on_ended_;
   std::vector<std::function<void()>> waiting_for_end_;
   std::unique_ptr<pipeline::Chain> chain_;
+  std::unique_ptr<SideChannels> side_;
   TimePoint started_at_;
-  std::chrono::milliseconds started_unix_;
   TimePoint last_input_at_;
+  Times times_;
+  std::string noted_state_;
   uint64_t input_bytes_ = 0;        // Of the running trickle-sub.
+  uint64_t output_bytes_ = 0;       // Of the running trickle-pub.
   uint64_t frames_at_restart_ = 0;  // What had gone out when the chain was last restarted.
   bool restarting_ = false;         // Restarted, and no frame has come out since.
+  bool had_input_ = false;
+  bool had_output_ = false;
   bool stopping_ = false;
   bool ended_ = false;
   bool failed_ = false;
   std::string last_error_;
-  std::chrono::milliseconds last_error_unix_{0};
 };
 
 }  // namespace trickle::worker

@@ -1,0 +1,58 @@
+#include "worker/relay_thread.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "base/try.h"
+#include "http/server.h"
+
+namespace trickle::worker {
+namespace {
+
+// What writers in the middle of a segment get to finish it.
+constexpr std::chrono::milliseconds kDrain{500};
+
+class RunningRelay final : public RelayThread {
+ public:
+  RunningRelay(RelayOptions options, Counters& counters)
+      : relay_(io_, std::move(options), &counters),
+        server_(io_, {.server_name = "trickle-relay"},
+                [this](const std::shared_ptr<http::Exchange>& exchange) { relay_.handle(exchange); }) {}
+
+  Result<void> launch(const Endpoint& listen) {
+    TRICKLE_TRY_ASSIGN(endpoint_, server_.listen(listen));
+    thread_ = std::thread([this] { io_.run(); });
+    return {};
+  }
+
+  ~RunningRelay() override {
+    if (!thread_.joinable()) return;
+    boost::asio::post(
+        io_, [this] { relay_.shutdown(kDrain, [this] { server_.stop_accepting([this] { io_.stop(); }); }); });
+    thread_.join();
+    log::info("relay: {}", relay_.summary());
+  }
+
+  [[nodiscard]] const Endpoint& endpoint() const override { return endpoint_; }
+
+ private:
+  boost::asio::io_context io_{1};
+  Relay relay_;
+  http::Server server_;
+  Endpoint endpoint_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RelayThread>> RelayThread::start(const Endpoint& listen, RelayOptions options,
+                                                        Counters& counters) {
+  auto relay = std::make_unique<RunningRelay>(std::move(options), counters);
+  TRICKLE_TRY(relay->launch(listen));
+  return std::unique_ptr<RelayThread>(std::move(relay));
+}
+
+}  // namespace trickle::worker

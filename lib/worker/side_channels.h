@@ -1,0 +1,56 @@
+// The channels beside the video: events, data and control of one stream.
+//
+// Losing one of them never touches the video. Documents of the events channel have the form
+// `{"event":{"type":TYPE,"timestamp":MS,…},"queue_event_type":QUEUE}` (trickle-api(7), EVENTS).
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "worker/json_publisher.h"
+#include "worker/json_subscriber.h"
+#include "worker/stream.h"
+
+namespace trickle::worker {
+
+/// `{"type":"heartbeat",…}`: a gateway drops a worker whose events pause for 30 s.
+[[nodiscard]] nlohmann::ordered_json heartbeat_event(const Stream& stream);
+/// `{"type":"status",…}`: what the status store of a Livepeer gateway expects.
+[[nodiscard]] nlohmann::ordered_json status_event(const Stream& stream, const std::string& pipeline);
+
+/// Belongs to the thread that runs the io_context.
+class SideChannels {
+ public:
+  /// Opens what the request of `stream` (which must outlive this) names. `on_control` gets each document of
+  /// the control channel that is not one of the gateway's keep-alives.
+  SideChannels(boost::asio::io_context& io, const Stream& stream, const StreamOptions& options,
+               std::function<void(const nlohmann::json&)> on_control);
+  ~SideChannels();
+  SideChannels(const SideChannels&) = delete;
+  SideChannels& operator=(const SideChannels&) = delete;
+
+  /// Publishes an event of this type, with the time, and what else belongs to it.
+  void event(std::string_view type, nlohmann::ordered_json more = nlohmann::ordered_json::object());
+  /// Publishes what is queued, ends the events and data channels, then calls `done`; within 2 s.
+  void finish(std::function<void()> done);
+
+ private:
+  void publish(const nlohmann::ordered_json& event, const char* queue);
+  void beat();
+  void keep_data_alive();
+
+  boost::asio::io_context& io_;
+  const Stream& stream_;
+  std::string pipeline_;
+  std::unique_ptr<JsonPublisher> events_, data_;
+  std::unique_ptr<JsonSubscriber> control_;
+  boost::asio::steady_timer heartbeat_, data_timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // A timer's handler may outlive its timer.
+};
+
+}  // namespace trickle::worker
