@@ -141,51 +141,75 @@ HWY_INLINE void store_chroma(V16 u, V16 v, const Rows<L>& rows) {
   }
 }
 
-// What the chroma samples add to channel i of all pixels under them.
-HWY_INLINE V16 chroma_term(const YuvPlan& plan, int i, const V16 (&uv)[2]) {
-  const D16 d;
-  const V16 sum = hn::SaturatedAdd(hn::MulFixedPoint15(uv[0], hn::Set(d, plan.chroma[i][0])),
-                                   hn::MulFixedPoint15(uv[1], hn::Set(d, plan.chroma[i][1])));
-  return add_split(sum, plan.add[i]);
-}
-
-HWY_INLINE V16 output(const YuvPlan& plan, int i, const V16 (&rgb)[3]) {
-  const D16 d;
-  const V16 red_green = hn::Add(hn::MulFixedPoint15(rgb[0], hn::Set(d, plan.out[i][0])),
-                                hn::MulFixedPoint15(rgb[1], hn::Set(d, plan.out[i][1])));
-  const V16 blue = hn::MulFixedPoint15(rgb[2], hn::Set(d, plan.out[i][2]));
-  return hn::Add(hn::Add(red_green, blue), hn::Set(d, plan.out_add[i]));
-}
-
 HWY_INLINE V16 mean(V16 a, V16 b) {
   const DU16 d;
   return hn::BitCast(D16(), hn::AverageRound(hn::BitCast(d, a), hn::BitCast(d, b)));
 }
 
-struct ColorKernel {
+// A row of a plan's coefficients as vectors. They are made once for each row of the picture: taken from the
+// plan in the loop, they would be loaded again after every store, which for all the compiler knows changed
+// them.
+struct Affine {
+  V16 factor[3];
+  V16 add;
+
+  Affine(const int16_t (&factors)[3], int16_t constant)
+      : factor{hn::Set(D16(), factors[0]), hn::Set(D16(), factors[1]), hn::Set(D16(), factors[2])},
+        add(hn::Set(D16(), constant)) {}
+
+  HWY_INLINE V16 of(const V16 (&rgb)[3]) const {
+    const V16 red_green =
+        hn::Add(hn::MulFixedPoint15(rgb[0], factor[0]), hn::MulFixedPoint15(rgb[1], factor[1]));
+    return hn::Add(hn::Add(red_green, hn::MulFixedPoint15(rgb[2], factor[2])), add);
+  }
+};
+
+// What the chroma samples add to one channel of all pixels under them.
+struct ChromaTerm {
+  V16 u, v, first, second;
+
+  ChromaTerm(const YuvPlan& plan, int i)
+      : u(hn::Set(D16(), plan.chroma[i][0])),
+        v(hn::Set(D16(), plan.chroma[i][1])),
+        first(hn::Set(D16(), plan.add[i][0])),
+        second(hn::Set(D16(), plan.add[i][1])) {}
+
+  HWY_INLINE V16 of(const V16 (&uv)[2]) const {
+    const V16 sum = hn::SaturatedAdd(hn::MulFixedPoint15(uv[0], u), hn::MulFixedPoint15(uv[1], v));
+    return hn::SaturatedAdd(hn::SaturatedAdd(sum, first), second);
+  }
+};
+
+// kMore: the plan has stages after the first.
+template <bool kMore>
+class ColorKernel {
+ public:
+  explicit ColorKernel(const YuvPlan& plan)
+      : plan_(plan),
+        flip_(hn::Set(DU16(), plan.luma_flip)),
+        luma_(hn::Set(DU16(), plan.luma)),
+        terms_{ChromaTerm(plan, 0), ChromaTerm(plan, 1), ChromaTerm(plan, 2)},
+        floor_{hn::Set(D16(), plan.floor[0]), hn::Set(D16(), plan.floor[1]), hn::Set(D16(), plan.floor[2])},
+        out_{Affine(plan.out[0], plan.out_add[0]), Affine(plan.out[1], plan.out_add[1]),
+             Affine(plan.out[2], plan.out_add[2])} {}
+
   template <class L>
-  static HWY_INLINE void step(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out) {
+  HWY_INLINE void step(const Rows<L>& in, const Rows<L>& out) const {
     const D16 d;
-    const DU16 du;
-    const VU16 flip = hn::Set(du, plan.luma_flip);
-    const VU16 luma_factor = hn::Set(du, plan.luma);
     V16 uv[2] = {hn::Zero(d), hn::Zero(d)};
     load_chroma<L>(in, uv);
-    const V16 terms[3] = {chroma_term(plan, 0, uv), chroma_term(plan, 1, uv), chroma_term(plan, 2, uv)};
-
+    const V16 terms[3] = {terms_[0].of(uv), terms_[1].of(uv), terms_[2].of(uv)};
     V16 means[2][3] = {{uv[0], uv[0], uv[0]}, {uv[0], uv[0], uv[0]}};
-    VU16 luma[2][2] = {{flip, flip}, {flip, flip}};
-    load_luma<L>(in, flip, luma);
+    VU16 luma[2][2] = {{flip_, flip_}, {flip_, flip_}};
+    load_luma<L>(in, flip_, luma);
     for (int row = 0; row < L::kDown; ++row) {
       V16 made[2] = {uv[0], uv[0]};
       for (int column = 0; column < L::kAcross; ++column) {
-        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_factor));
+        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_));
         V16 rgb[3] = {y, y, y};
-        for (int i = 0; i < 3; ++i) {
-          rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), hn::Set(d, plan.floor[i]));
-        }
-        if (HWY_UNLIKELY(!plan.more.empty())) apply_more(plan, rgb);
-        made[column] = output(plan, 0, rgb);
+        for (int i = 0; i < 3; ++i) rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), floor_[i]);
+        if constexpr (kMore) apply_more(rgb);
+        made[column] = out_[0].of(rgb);
         for (int i = 0; i < 3; ++i) means[row][i] = column == 0 ? rgb[i] : mean(means[row][i], rgb[i]);
       }
       store_luma<L>(made, out.luma[row]);
@@ -196,47 +220,62 @@ struct ColorKernel {
       }
       // In full range the largest chroma rounds up to 2^bits.
       const V16 highest = hn::Set(d, 0x3FFF);
-      store_chroma<L>(hn::Min(output(plan, 1, means[0]), highest),
-                      hn::Min(output(plan, 2, means[0]), highest), out);
+      store_chroma<L>(hn::Min(out_[1].of(means[0]), highest), hn::Min(out_[2].of(means[0]), highest), out);
     }
   }
 
  private:
-  static HWY_INLINE void apply_more(const YuvPlan& plan, V16 (&rgb)[3]) {
-    const uint16_t(*bias2)[3] = &plan.bias2;
-    for (const FixedStage& stage : plan.more) {
+  HWY_INLINE void apply_more(V16 (&rgb)[3]) const {
+    const uint16_t(*bias2)[3] = &plan_.bias2;
+    for (const FixedStage& stage : plan_.more) {
       leave_window(*bias2, rgb);
       apply_stage(stage, rgb);
       bias2 = &stage.bias2;
     }
   }
+
+  const YuvPlan& plan_;
+  VU16 flip_, luma_;
+  ChromaTerm terms_[3];
+  V16 floor_[3];
+  Affine out_[3];
 };
 
-struct GreyKernel {
+class GreyKernel {
+ public:
+  explicit GreyKernel(const YuvPlan& plan)
+      : reads_chroma_(plan.reads_chroma),
+        flip_(hn::Set(DU16(), plan.luma_flip)),
+        luma_(hn::Set(DU16(), plan.luma)),
+        term_(plan, 0),
+        floor_(hn::Set(D16(), plan.floor[0])),
+        add_(hn::Set(D16(), plan.out_add[0])) {}
+
   template <class L>
-  static HWY_INLINE void step(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out) {
+  HWY_INLINE void step(const Rows<L>& in, const Rows<L>& out) const {
     const D16 d;
-    const DU16 du;
-    const VU16 flip = hn::Set(du, plan.luma_flip);
-    const VU16 luma_factor = hn::Set(du, plan.luma);
-    const V16 floor = hn::Set(d, plan.floor[0]);
-    const V16 out_add = hn::Set(d, plan.out_add[0]);
     V16 uv[2] = {hn::Zero(d), hn::Zero(d)};
-    if (plan.reads_chroma) load_chroma<L>(in, uv);
-    const V16 term = chroma_term(plan, 0, uv);
-    VU16 luma[2][2] = {{flip, flip}, {flip, flip}};
-    load_luma<L>(in, flip, luma);
+    if (reads_chroma_) load_chroma<L>(in, uv);
+    const V16 term = term_.of(uv);
+    VU16 luma[2][2] = {{flip_, flip_}, {flip_, flip_}};
+    load_luma<L>(in, flip_, luma);
     for (int row = 0; row < L::kDown; ++row) {
       V16 made[2] = {uv[0], uv[0]};
       for (int column = 0; column < L::kAcross; ++column) {
-        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_factor));
-        made[column] = hn::Add(hn::Max(hn::SaturatedAdd(y, term), floor), out_add);
+        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_));
+        made[column] = hn::Add(hn::Max(hn::SaturatedAdd(y, term), floor_), add_);
       }
       store_luma<L>(made, out.luma[row]);
     }
     const V16 middle = hn::Set(d, 0x2000);
     store_chroma<L>(middle, middle, out);
   }
+
+ private:
+  bool reads_chroma_;
+  VU16 flip_, luma_;
+  ChromaTerm term_;
+  V16 floor_, add_;
 };
 
 template <class Kernel>
@@ -257,7 +296,7 @@ struct FrameLoop {
     for (int plane = 1; plane < L::kPlanes; ++plane) {
       std::memcpy(buffer[plane + 1], in.chroma[plane - 1], cells * L::kChromaTypes * sizeof(T));
     }
-    Kernel::template step<L>(plan, padded, padded);
+    Kernel(plan).template step<L>(padded, padded);
     for (int row = 0; row < L::kDown; ++row) std::memcpy(out.luma[row], buffer[row], columns * sizeof(T));
     for (int plane = 1; plane < L::kPlanes; ++plane) {
       std::memcpy(out.chroma[plane - 1], buffer[plane + 1], cells * L::kChromaTypes * sizeof(T));
@@ -266,10 +305,11 @@ struct FrameLoop {
 
   template <class L>
   static HWY_NOINLINE void row(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t width) {
+    const Kernel kernel(plan);
     const size_t step_cells = hn::Lanes(D16());
     const size_t whole = width / (step_cells * L::kAcross) * step_cells;
     for (size_t cell = 0; cell < whole; cell += step_cells) {
-      Kernel::template step<L>(plan, in.at(cell), out.at(cell));
+      kernel.template step<L>(in.at(cell), out.at(cell));
     }
     const size_t done = whole * L::kAcross;
     if (done < width) tail<L>(plan, in.at(whole), out.at(whole), width - done);
@@ -321,7 +361,11 @@ struct FrameLoop {
 };
 
 void run_color(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
-  FrameLoop<ColorKernel>::run(plan, in, out);
+  if (plan.more.empty()) {
+    FrameLoop<ColorKernel<false>>::run(plan, in, out);
+  } else {
+    FrameLoop<ColorKernel<true>>::run(plan, in, out);
+  }
 }
 
 void run_grey(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
