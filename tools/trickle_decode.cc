@@ -9,7 +9,7 @@
 #include "base/try.h"
 #include "base/units.h"
 #include "cli/codec_options.h"
-#include "cli/control_lines.h"
+#include "cli/control_channel.h"
 #include "cli/tool.h"
 #include "codec/open.h"
 #include "io/open_file.h"
@@ -52,10 +52,10 @@ Result<ShapeControl::Change> parse_change(std::string_view line) {
   return change;
 }
 
-Result<std::unique_ptr<cli::ControlLines>> start_control(const std::string& source,
-                                                         const std::shared_ptr<ShapeControl>& control) {
-  if (source.empty()) return std::unique_ptr<cli::ControlLines>();
-  return cli::ControlLines::start(source, [control](std::string_view line) -> Result<void> {
+Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& source,
+                                                           const std::shared_ptr<ShapeControl>& control) {
+  if (source.empty()) return std::unique_ptr<cli::ControlChannel>();
+  return cli::ControlChannel::start(source, [control](std::string_view line) -> Result<void> {
     TRICKLE_TRY_ASSIGN(const ShapeControl::Change change, parse_change(line));
     control->set(change);
     return {};

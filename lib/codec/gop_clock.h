@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
 
 #include "trickle/frame.h"
 
@@ -18,15 +17,17 @@ class GopClock {
   bool keyframe_due(const Timestamp& timestamp) {
     const double now = timestamp.seconds();
     const double tolerance = timestamp.time_base.to_double() / 2;
-    if (next_ && now < *next_ - tolerance) return false;
-    const bool late = !next_ || now >= *next_ + gop_seconds_;
-    next_ = (late ? now : *next_) + gop_seconds_;
+    if (begun_ && now < next_ - tolerance) return false;
+    const bool anew = !begun_ || now >= next_ + gop_seconds_;
+    next_ = (anew ? now : next_) + gop_seconds_;
+    begun_ = true;
     return true;
   }
 
  private:
   double gop_seconds_;
-  std::optional<double> next_;
+  double next_ = 0;  // In seconds.
+  bool begun_ = false;
 };
 
 }  // namespace trickle

@@ -1,9 +1,6 @@
 // --max-fps: which frames come too early, by their timestamps.
 #pragma once
 
-#include <algorithm>
-#include <optional>
-
 namespace trickle {
 
 /// Due times step by 1/max_fps and start anew where the source is late.
@@ -15,16 +12,18 @@ class RateLimiter {
   bool due(double seconds) {
     // Sources round their timestamps (to a millisecond, to a tick): a frame a tenth of a period early is on
     // time.
-    if (next_ && seconds < *next_ - period_ / 10 && seconds > *next_ - 10 * period_) return false;
-    const double next = next_.value_or(seconds) + period_;
+    if (begun_ && seconds < next_ - period_ / 10 && seconds > next_ - 10 * period_) return false;
+    const double next = (begun_ ? next_ : seconds) + period_;
     const bool late = next <= seconds || next > seconds + 2 * period_;
     next_ = late ? seconds + period_ : next;
+    begun_ = true;
     return true;
   }
 
  private:
   double period_;
-  std::optional<double> next_;
+  double next_ = 0;  // When the next frame is due.
+  bool begun_ = false;
 };
 
 }  // namespace trickle
