@@ -311,7 +311,7 @@ Result<void> DecodeSource::take_picture(FramePtr picture) {
   const std::optional<Placed> placed = timeline_.place(video_timeline_, ticks, duration);
   if (!placed) {
     counters_.drop(Drop::kTimestamp);
-    lost_times_.add("a picture before the beginning of time");
+    lost_times_.add("no place for a picture on the time line");
     return {};
   }
   note_gap(*placed, "video");
@@ -413,7 +413,7 @@ void DecodeSource::give_audio(AudioTrack& track, AudioPacket audio) {
       timeline_.place(track.timeline_track, audio.timestamp.ticks, audio.duration_ticks);
   if (!placed) {
     counters_.drop(Drop::kTimestamp);
-    lost_times_.add("audio before the beginning of time");
+    lost_times_.add("no place for audio on the time line");
     return;
   }
   note_gap(*placed, "audio");

@@ -139,6 +139,7 @@ int FdWriter::on_write(void* opaque, uint8_t* data, int size) {
   auto* self = static_cast<FdWriter*>(opaque);
   const std::span bytes(reinterpret_cast<const std::byte*>(data), static_cast<size_t>(size));
   if (self->failure_) return AVERROR(EIO);
+  if (self->observer_) self->observer_(bytes);
   if (auto written = self->write(bytes); !written) {
     self->failure_ = std::move(written.error());
     return AVERROR(EIO);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -74,6 +75,12 @@ class FdWriter {
   /// packing them first.
   void substitute_next(std::span<const std::span<const std::byte>> pieces);
 
+  /// Lets `observer` see every piece of bytes on its way out, as the muxer gives them.
+  void observe(std::function<void(std::span<const std::byte>)> observer) { observer_ = std::move(observer); }
+
+  /// Puts bytes of our own between those of the muxer.
+  Result<void> insert(std::span<const std::byte> data) { return write(data); }
+
   /// Writes what was gathered. \return what went wrong since the last call: kClosed or kIo.
   Result<void> flush();
 
@@ -91,6 +98,7 @@ class FdWriter {
   AVIOContext* avio_ = nullptr;
   std::vector<std::byte> gathered_;
   std::vector<std::span<const std::byte>> substitute_;
+  std::function<void(std::span<const std::byte>)> observer_;
   std::optional<Error> failure_;
 };
 

@@ -12,9 +12,17 @@ namespace {
 constexpr std::array<int, 16> kAdtsRates{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
                                          16000, 12000, 11025, 8000,  7350,  0,     0,     0};
 
-int adts_rate(std::span<const uint8_t> frame) {
+struct AudioSpan {
+  int samples;
+  int rate;  // 0: unknown.
+};
+
+// What an ADTS header says (ISO/IEC 14496-3, table 1.A.6 and 1.A.7); libav's parser keeps it to itself for
+// AAC.
+AudioSpan adts_span(std::span<const uint8_t> frame) {
   const bool adts = frame.size() >= 7 && frame[0] == 0xff && (frame[1] & 0xf6) == 0xf0;
-  return adts ? kAdtsRates[(frame[2] >> 2) & 15] : 0;
+  if (!adts) return {0, 0};
+  return {1024 * ((frame[6] & 3) + 1), kAdtsRates[(frame[2] >> 2) & 15]};
 }
 
 enum class NalKind { kOther, kPicture, kDelimiter };
@@ -127,9 +135,10 @@ int PacketSplitter::parse(std::span<const uint8_t> bytes, int64_t pts, bool dama
 // A frame without a time of its own follows the one before by the samples that it holds.
 void PacketSplitter::time_audio(AVPacket& packet, std::optional<int64_t> pts) {
   constexpr int64_t kTicksPerSecond = 90'000;
-  const int rate = codec_ == AV_CODEC_ID_AAC ? adts_rate({packet.data, static_cast<size_t>(packet.size)})
-                                             : (context_ ? context_->sample_rate : 0);
-  const int samples = parser_ ? parser_->duration : 0;
+  const auto [samples, rate] =
+      codec_ == AV_CODEC_ID_AAC
+          ? adts_span({packet.data, static_cast<size_t>(packet.size)})
+          : AudioSpan{parser_ ? parser_->duration : 0, context_ ? context_->sample_rate : 0};
   if (pts) {
     base_pts_ = pts;
     samples_since_base_ = 0;

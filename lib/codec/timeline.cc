@@ -18,6 +18,8 @@ constexpr int kTransportBits = 33;
 constexpr double kCompanySeconds = 1.0;
 // What falls back by less is a source's rounding or a doubled frame, not another time line.
 constexpr double kJitterSeconds = 0.04;
+// How much of a track may overlap, after a jump, what it had before the jump.
+constexpr double kOverlapSeconds = 1.0;
 
 }  // namespace
 
@@ -53,13 +55,16 @@ int64_t RisingTimeline::shifted(const Track& track, int64_t ticks, int64_t offse
 std::optional<Placed> RisingTimeline::place(int track_number, int64_t ticks, int64_t duration_ticks) {
   Track& track = tracks_[static_cast<size_t>(track_number)];
   int64_t place = shifted(track, ticks, track.offset90k);
+  const auto overlap = static_cast<int64_t>(kOverlapSeconds / track.time_base.to_double());
 
   if (track.offset90k != offset90k_) {
     // Another track has jumped already. This one still is where it was, or has followed: whichever is closer.
     const int64_t end = rescale(end90k_, kTicks90k, track.time_base);
     const int64_t followed = shifted(track, ticks, offset90k_);
-    if (std::llabs(followed - end) < std::llabs(place - end) && (!track.last || followed > *track.last)) {
+    if (std::llabs(followed - end) < std::llabs(place - end) &&
+        (!track.last || followed > *track.last - overlap)) {
       track.offset90k = offset90k_;
+      track.catching_up = true;
       place = followed;
     }
   }
@@ -68,12 +73,16 @@ std::optional<Placed> RisingTimeline::place(int track_number, int64_t ticks, int
     const auto jitter = static_cast<int64_t>(kJitterSeconds / track.time_base.to_double());
     if (*track.last - place <= jitter) {
       place = *track.last + 1;
+    } else if (track.catching_up && *track.last - place <= overlap) {
+      return std::nullopt;
     } else {
       const int64_t end = std::max(rescale(end90k_, kTicks90k, track.time_base), *track.last + 1);
       offset90k_ = track.offset90k = rescale(end - ticks, track.time_base, kTicks90k);
       place = std::max(shifted(track, ticks, offset90k_), *track.last + 1);
       new_gap = true;
     }
+  } else {
+    track.catching_up = false;
   }
   if (place < 0) return std::nullopt;
   track.last = place;

@@ -49,6 +49,7 @@ class RisingTimeline {
     Rational time_base;
     int64_t offset90k = 0;
     std::optional<int64_t> last;  // As given out.
+    bool catching_up = false;     // It followed a jump, and may overlap itself for a moment.
   };
   [[nodiscard]] int64_t shifted(const Track& track, int64_t ticks, int64_t offset90k) const;
 

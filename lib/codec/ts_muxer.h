@@ -14,7 +14,7 @@ namespace trickle {
 /// Belongs to one thread.
 class TsMuxer {
  public:
-  TsMuxer(int fd, Counters& counters) : writer_(fd, counters) {}
+  TsMuxer(int fd, Counters& counters);
 
   /// Adds a track; its parameters are copied. \return its number. kInternal when memory is out.
   Result<size_t> add_track(const AVCodecParameters& parameters);
@@ -26,9 +26,15 @@ class TsMuxer {
   Result<void> finish();
 
  private:
+  void note_counters(std::span<const std::byte> bytes);
+  Result<void> keep_clock_running(int64_t until);
+
   FdWriter writer_;
   OutputContextPtr context_;
   std::vector<std::optional<int64_t>> last_dts_;
+  std::optional<size_t> clock_track_;   // Carries the program clock: the first with video.
+  uint8_t clock_counter_ = 0;           // Continuity counter of its last packet.
+  std::optional<int64_t> clock_ticks_;  // What its last clock reference said, in 1/90000 s.
 };
 
 }  // namespace trickle

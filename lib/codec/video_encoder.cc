@@ -31,6 +31,33 @@ const AVPixelFormat* formats_of(const AVCodec& codec) {
 #endif
 }
 
+const AVRational* rates_of(const AVCodec& codec) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 13, 100)
+  const void* rates = nullptr;
+  avcodec_get_supported_config(nullptr, &codec, AV_CODEC_CONFIG_FRAME_RATE, 0, &rates, nullptr);
+  return static_cast<const AVRational*>(rates);
+#else
+  return codec.supported_framerates;
+#endif
+}
+
+// MPEG-1, -2 and -4 video count in frames of a fixed rate; when each is shown is the container's to say.
+bool counts_in_frames(const AVCodec& codec) {
+  return codec.id == AV_CODEC_ID_MPEG1VIDEO || codec.id == AV_CODEC_ID_MPEG2VIDEO ||
+         codec.id == AV_CODEC_ID_MPEG4;
+}
+
+void set_timing(AVCodecContext& context, const AVCodec& codec, Rational time_base, Rational frame_rate) {
+  context.time_base = to_av(time_base);
+  context.framerate = frame_rate.known() ? to_av(frame_rate) : kAssumedFrameRate;
+  context.gop_size = INT_MAX / 2;  // Keyframes come when we ask for them.
+  if (!counts_in_frames(codec)) return;
+  if (const AVRational* rates = rates_of(codec))
+    context.framerate = rates[av_find_nearest_q_idx(context.framerate, rates)];
+  context.time_base = av_inv_q(context.framerate);
+  context.gop_size = 600;  // The longest they allow.
+}
+
 bool takes(const AVCodec& codec, PixelFormat format) {
   const AVPixelFormat* formats = formats_of(codec);
   for (; formats != nullptr && *formats != AV_PIX_FMT_NONE; ++formats) {
@@ -120,10 +147,8 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
   taken.width &= ~((1 << pixel_format_info(format).log2_chroma_w) - 1);
   taken.height &= ~((1 << pixel_format_info(format).log2_chroma_h) - 1);
   set_picture(*context, taken, format);
-  context->time_base = to_av(time_base);
-  context->framerate = frame_rate.known() ? to_av(frame_rate) : kAssumedFrameRate;
+  set_timing(*context, *codec, time_base, frame_rate);
   context->max_b_frames = 0;
-  context->gop_size = INT_MAX / 2;  // Keyframes come when we ask for them.
   context->thread_count = options.threads;
   context->thread_type = FF_THREAD_SLICE;
   context->flags |= AV_CODEC_FLAG_LOW_DELAY;
@@ -142,7 +167,9 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
     return unexpected(ErrorKind::kUsage,
                       fmt::format("the encoder {} has no option \"{}\"", options.codec, unknown));
   }
-  return std::unique_ptr<VideoEncoder>(new VideoEncoder(std::move(context), shape, format));
+  std::unique_ptr<VideoEncoder> encoder(new VideoEncoder(std::move(context), shape, format));
+  encoder->counts_frames_ = counts_in_frames(*codec);
+  return encoder;
 }
 
 Result<void> VideoEncoder::encode(VideoFrame frame, int64_t ticks, bool keyframe, const Give& give) {
@@ -150,7 +177,8 @@ Result<void> VideoEncoder::encode(VideoFrame frame, int64_t ticks, bool keyframe
                                                                context_->height, format_));
   const FramePtr av = to_av(picture);
   if (!av) return unexpected(ErrorKind::kInternal, "out of memory for a frame");
-  av->pts = ticks;
+  av->pts = counts_frames_ ? next_number_++ : ticks;
+  if (counts_frames_) ticks_.push_back(ticks);
   av->pict_type = keyframe ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
   if (const int code = avcodec_send_frame(context_.get(), av.get()); code < 0) {
     return av_unexpected(ErrorKind::kInternal, "encoding failed", code);
@@ -168,6 +196,11 @@ Result<void> VideoEncoder::give_packets(const Give& give) {
     const int code = avcodec_receive_packet(context_.get(), packet_.get());
     if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return {};
     if (code < 0) return av_unexpected(ErrorKind::kInternal, "encoding failed", code);
+    if (counts_frames_ && !ticks_.empty()) {
+      packet_->pts = packet_->dts = ticks_.front();
+      packet_->duration = 0;
+      ticks_.pop_front();
+    }
     TRICKLE_TRY(give(*packet_));
     av_packet_unref(packet_.get());
   }

@@ -1,6 +1,7 @@
 // One video encoder of libavcodec, told to add no delay.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -54,6 +55,9 @@ class VideoEncoder {
   PixelFormat format_;  // What the encoder takes.
   PacketPtr packet_;
   PictureScaler scaler_;
+  bool counts_frames_ = false;  // It knows frame rates, not times: it is given numbers.
+  int64_t next_number_ = 0;
+  std::deque<int64_t> ticks_;  // Of the pictures that it has not given back.
 };
 
 }  // namespace trickle

@@ -56,4 +56,21 @@ std::optional<Packet> parse_packet(std::span<const uint8_t, kPacketBytes> bytes)
   return packet;
 }
 
+std::array<uint8_t, kPacketBytes> make_clock_packet(uint16_t pid, uint8_t counter, int64_t pcr) {
+  std::array<uint8_t, kPacketBytes> packet;
+  packet.fill(0xff);
+  const auto base = static_cast<uint64_t>(pcr / 300) & ((uint64_t{1} << 33) - 1);
+  const auto extension = static_cast<uint16_t>(pcr % 300);
+  packet[0] = kSyncByte;
+  packet[1] = static_cast<uint8_t>(pid >> 8 & 0x1f);
+  packet[2] = static_cast<uint8_t>(pid);
+  packet[3] = static_cast<uint8_t>(0x20 | (counter & 0x0f));
+  packet[4] = kPacketBytes - 5;
+  packet[5] = 0x10;
+  for (size_t i = 0; i < 4; ++i) packet[6 + i] = static_cast<uint8_t>(base >> (25 - 8 * i));
+  packet[10] = static_cast<uint8_t>((base & 1) << 7 | 0x7e | extension >> 8);
+  packet[11] = static_cast<uint8_t>(extension);
+  return packet;
+}
+
 }  // namespace trickle::ts

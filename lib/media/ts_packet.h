@@ -3,6 +3,7 @@
 // Pure functions on bytes of the caller; nothing is copied. May be called from any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,12 +23,8 @@ inline constexpr uint16_t kNullPid = 0x1fff;
 [[nodiscard]] inline uint16_t pid_of(const uint8_t* packet) {
   return static_cast<uint16_t>(((packet[1] & 0x1f) << 8) | packet[2]);
 }
-[[nodiscard]] inline bool unit_start_of(const uint8_t* packet) {
-  return (packet[1] & 0x40) != 0;
-}
-[[nodiscard]] inline bool has_payload(const uint8_t* packet) {
-  return (packet[3] & 0x10) != 0;
-}
+[[nodiscard]] inline bool unit_start_of(const uint8_t* packet) { return (packet[1] & 0x40) != 0; }
+[[nodiscard]] inline bool has_payload(const uint8_t* packet) { return (packet[3] & 0x10) != 0; }
 
 struct Packet {
   uint16_t pid = kNullPid;
@@ -46,5 +43,9 @@ struct Packet {
 
 /// Parses one packet. \return nothing when it has no sync byte, or fields that contradict each other.
 [[nodiscard]] std::optional<Packet> parse_packet(std::span<const uint8_t, kPacketBytes> packet);
+
+/// A packet without payload that carries the clock only. `counter` repeats that of the PID's packet before.
+/// \param pcr in units of 1/27,000,000 s; its base is taken modulo 2^33.
+[[nodiscard]] std::array<uint8_t, kPacketBytes> make_clock_packet(uint16_t pid, uint8_t counter, int64_t pcr);
 
 }  // namespace trickle::ts

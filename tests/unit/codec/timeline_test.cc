@@ -63,6 +63,20 @@ TEST(RisingTimeline, ContinuesBothTracksByOneOffsetWhenTheyJumpBack) {
   EXPECT_EQ(followed->ticks, 990500) << "picture and sound keep their distance";
 }
 
+TEST(RisingTimeline, CountsOneGapWhereATrackOverlapsItselfAfterTheJump) {
+  RisingTimeline timeline;
+  const int video = timeline.add_track(kTicks);
+  const int audio = timeline.add_track(kTicks);
+  for (int64_t t = 900000; t < 990000; t += 3000) timeline.place(video, t, 3000);
+  for (int64_t t = 900000; t < 990000; t += 2000) timeline.place(audio, t, 2000);
+  EXPECT_TRUE(timeline.place(video, 126000, 3000)->new_gap);
+  EXPECT_FALSE(timeline.place(audio, 116000, 2000)) << "it lies among what was there before the jump";
+  const auto later = timeline.place(audio, 126000, 2000);
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->ticks, 990000);
+  EXPECT_FALSE(later->new_gap);
+}
+
 TEST(RisingTimeline, PutsADoubledTimeOneTickLater) {
   RisingTimeline timeline;
   const int track = timeline.add_track(kTicks);
