@@ -290,26 +290,12 @@ Chain::Chain(boost::asio::io_context& io, ChainPlanner planner, ChainOptions opt
              ChainCallbacks callbacks, const Clock& clock)
     : impl_(std::make_shared<Impl>(io, std::move(planner), std::move(options), std::move(callbacks), clock)) {
 }
-Chain::~Chain() {
-  impl_->abandon();
-}
-void Chain::start() {
-  impl_->start();
-}
-void Chain::stop() {
-  impl_->stop();
-}
-void Chain::control(const std::string& program, const std::string& line) {
-  impl_->control(program, line);
-}
-std::vector<StageStatus> Chain::status() const {
-  return impl_->status();
-}
-uint64_t Chain::restarts() const {
-  return impl_->restarts();
-}
-const std::string& Chain::last_error() const {
-  return impl_->last_error();
-}
+Chain::~Chain() { impl_->abandon(); }
+void Chain::start() { impl_->start(); }
+void Chain::stop() { impl_->stop(); }
+void Chain::control(const std::string& program, const std::string& line) { impl_->control(program, line); }
+std::vector<StageStatus> Chain::status() const { return impl_->status(); }
+uint64_t Chain::restarts() const { return impl_->restarts(); }
+const std::string& Chain::last_error() const { return impl_->last_error(); }
 
 }  // namespace trickle::pipeline

@@ -153,17 +153,13 @@ Child::~Child() {
   send_signal(SIGKILL);  // The pending wait reaps it; without a running io_context State's end does.
 }
 
-pid_t Child::pid() const {
-  return state_->pid;
-}
+pid_t Child::pid() const { return state_->pid; }
 
 void Child::send_signal(int signal) {
   if (state_->process) ::kill(state_->pid, signal);
 }
 
-const std::optional<ChildExit>& Child::exit() const {
-  return state_->exit;
-}
+const std::optional<ChildExit>& Child::exit() const { return state_->exit; }
 
 bool Child::holds_output() const {
   if (!state_->process) return false;

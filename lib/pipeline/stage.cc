@@ -56,11 +56,7 @@ class RunningStage final : public Stage {
         on_exit_(std::move(start.on_exit)),
         on_numbers_(std::move(start.on_numbers)) {}
 
-  ~RunningStage() override {
-    if (log_) log_->close();
-    if (stats_) stats_->close();
-    if (control_) control_->close();
-  }
+  ~RunningStage() override { close_pipes(); }
 
   Result<void> launch(boost::asio::io_context& io, const StagePlan& plan, StageStart start) {
     ChildSpec spec;
@@ -127,9 +123,16 @@ class RunningStage final : public Stage {
     if (on_numbers_) on_numbers_();
   }
 
+  void close_pipes() {
+    if (log_) log_->close();
+    if (stats_) stats_->close();
+    if (control_) control_->close();
+  }
+
   void exited() {
     log_->drain();
     stats_->drain();
+    close_pipes();  // Also those that a child of the child may still hold open.
     if (auto notify = std::exchange(on_exit_, nullptr)) notify();
   }
 

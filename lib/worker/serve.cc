@@ -5,6 +5,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <utility>
 
 #include "base/log.h"
@@ -14,6 +16,8 @@
 
 namespace trickle::worker {
 namespace {
+
+constexpr std::chrono::seconds kLastAnswers{2};
 
 // A daemon started with a closed standard descriptor would otherwise hand its number to a socket.
 Result<void> open_standard_descriptors() {
@@ -51,13 +55,19 @@ Result<void> serve(ServeOptions options, const StopToken& stop,
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(options.listen));
   TRICKLE_TRY(on_listening(bound));
 
+  boost::asio::steady_timer last_answers(io);
   boost::asio::posix::stream_descriptor stop_event(io, ::fcntl(stop.fd(), F_DUPFD_CLOEXEC, 3));
-  stop_event.async_wait(
-      boost::asio::posix::stream_descriptor::wait_read, [&](const boost::system::error_code& e) {
-        if (e) return;
-        log::info("stopping");
-        worker.shut_down([&server] { server.stop_accepting([&server] { server.close_all(); }); });
-      });
+  stop_event.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                        [&](const boost::system::error_code& e) {
+                          if (e) return;
+                          log::info("stopping");
+                          worker.shut_down([&] {
+                            server.stop_accepting([&io] { io.stop(); });
+                            // A client in the middle of a request must not keep the daemon from ending.
+                            last_answers.expires_after(kLastAnswers);
+                            last_answers.async_wait([&io](const boost::system::error_code&) { io.stop(); });
+                          });
+                        });
   io.run();
   return {};
 }

@@ -41,6 +41,8 @@ StagePlan plan_decode(const StreamParams& params) {
   if (params.max_framerate) {
     stage.arguments.insert(stage.arguments.end(), {"--max-fps", std::to_string(*params.max_framerate)});
   }
+  // The one format that every player of the encoded result understands.
+  stage.arguments.insert(stage.arguments.end(), {"--pix-fmt", "yuv420p"});
   stage.arguments.insert(stage.arguments.end(), {"--audio", params.audio == "none" ? "none" : "copy"});
   return stage;
 }

@@ -87,7 +87,8 @@ TEST(StreamPlan, IsTheFullChainWithoutSecretsInItsArguments) {
                                          "TRICKLE_PUBLISH_URL", "http://h/out?token=secret")));
   EXPECT_THAT(stages[4].environment,
               Contains(std::pair<std::string, std::string>("TRICKLE_TOKEN", "bearer")));
-  EXPECT_THAT(stages[1].arguments, ElementsAre("--size", "704x384", "--max-fps", "15", "--audio", "copy"));
+  EXPECT_THAT(stages[1].arguments,
+              ElementsAre("--size", "704x384", "--max-fps", "15", "--pix-fmt", "yuv420p", "--audio", "copy"));
   EXPECT_THAT(stages[2].arguments, ElementsAre("red_tint", "intensity=0.3"));
 }
 
