@@ -12,19 +12,6 @@ namespace {
 constexpr std::array<int, 16> kAdtsRates{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
                                          16000, 12000, 11025, 8000,  7350,  0,     0,     0};
 
-struct AudioSpan {
-  int samples;
-  int rate;  // 0: unknown.
-};
-
-// What an ADTS header says (ISO/IEC 14496-3, table 1.A.6 and 1.A.7); libav's parser keeps it to itself for
-// AAC.
-AudioSpan adts_span(std::span<const uint8_t> frame) {
-  const bool adts = frame.size() >= 7 && frame[0] == 0xff && (frame[1] & 0xf6) == 0xf0;
-  if (!adts) return {0, 0};
-  return {1024 * ((frame[6] & 3) + 1), kAdtsRates[(frame[2] >> 2) & 15]};
-}
-
 enum class NalKind { kOther, kPicture, kDelimiter };
 
 NalKind kind_of(AVCodecID codec, uint8_t header) {
@@ -132,13 +119,25 @@ int PacketSplitter::parse(std::span<const uint8_t> bytes, int64_t pts, bool dama
   return used == 0 && frame_bytes == 0 ? -1 : used;
 }
 
+// What an ADTS header says (ISO/IEC 14496-3, table 1.A.6 and 1.A.7); libav's parser keeps it to itself for
+// AAC.
+PacketSplitter::AudioSpan PacketSplitter::adts_span(std::span<const uint8_t> frame) {
+  const bool adts = frame.size() >= 7 && frame[0] == 0xff && (frame[1] & 0xf6) == 0xf0;
+  if (!adts) return {0, 0};
+  return {1024 * ((frame[6] & 3) + 1), kAdtsRates[(frame[2] >> 2) & 15]};
+}
+
+PacketSplitter::AudioSpan PacketSplitter::span_of(const AVPacket& packet) const {
+  constexpr int kOpusRate = 48'000;
+  if (codec_ == AV_CODEC_ID_AAC) return adts_span({packet.data, static_cast<size_t>(packet.size)});
+  if (!parser_ || !context_) return {0, 0};
+  return {parser_->duration, codec_ == AV_CODEC_ID_OPUS ? kOpusRate : context_->sample_rate};
+}
+
 // A frame without a time of its own follows the one before by the samples that it holds.
 void PacketSplitter::time_audio(AVPacket& packet, std::optional<int64_t> pts) {
   constexpr int64_t kTicksPerSecond = 90'000;
-  const auto [samples, rate] =
-      codec_ == AV_CODEC_ID_AAC
-          ? adts_span({packet.data, static_cast<size_t>(packet.size)})
-          : AudioSpan{parser_ ? parser_->duration : 0, context_ ? context_->sample_rate : 0};
+  const auto [samples, rate] = span_of(packet);
   if (pts) {
     base_pts_ = pts;
     samples_since_base_ = 0;

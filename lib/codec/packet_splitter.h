@@ -25,6 +25,12 @@ class PacketSplitter {
   void finish(const Give& give);
 
  private:
+  struct AudioSpan {
+    int samples;
+    int rate;  // 0: unknown.
+  };
+  [[nodiscard]] static AudioSpan adts_span(std::span<const uint8_t> frame);
+  [[nodiscard]] AudioSpan span_of(const AVPacket& packet) const;
   void split_pictures(const PesCollector::Unit& unit, const Give& give);
   void split_audio(const PesCollector::Unit& unit, const Give& give);
   [[nodiscard]] PacketPtr make_packet(std::span<const uint8_t> data, bool damaged) const;

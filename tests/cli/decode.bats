@@ -1,5 +1,8 @@
 # trickle-decode: every frame and every timestamp, in every format, whatever happens to the input.
 
+# bats sets $output, $stderr and $lines.
+# shellcheck disable=SC2154
+
 load helpers
 
 setup() { common_setup; }
@@ -118,7 +121,7 @@ decodes_like_ffmpeg() {
   cat small.ts large.ts | trickle-decode | ffmpeg -nostdin -v error -i - -map 0:v -vsync passthrough -vf scale=64:64 -f framemd5 - >out.md5
   [ "$(grep -vc '^#' out.md5)" -eq 60 ]
   cat small.ts large.ts | trickle-decode 2>decode.log | trickle-encode >again.ts
-  ffprobe -v error -select_streams v -show_entries frame=width -of csv=p=0 again.ts | tr -d , | sort | uniq -c >widths
+  ffprobe -v error -select_streams v -show_entries frame=width -of csv=p=0 again.ts | tr -d , | grep . | sort | uniq -c >widths
   [ "$(awk '{ print $1 ":" $2 }' widths | tr '\n' ' ')" = '30:320 30:640 ' ]
 }
 
@@ -230,5 +233,5 @@ PYTHON
   make_clip in.ts 4
   trickle-decode in.ts 2>decode.log | head -c 200000 >/dev/null
   [ "${PIPESTATUS[0]}" -eq 0 ]
-  ! grep -q error decode.log
+  run ! grep -q error decode.log
 }

@@ -1,5 +1,8 @@
 # trickle-encode: frames to MPEG-TS that any tool reads, every frame at its time.
 
+# bats sets $output, $stderr and $lines.
+# shellcheck disable=SC2154
+
 load helpers
 
 setup() { common_setup; }
