@@ -67,32 +67,39 @@ check_red() {
   diff <(awk '/^0,/ { print $NF }' got.md5) <(awk '/^0,/ { print $NF }' want.md5)
 }
 
+# stage NAME COMMAND…: runs it in a pipeline, leaving its number in NAME.pid, its log in NAME.log and, once it has
+# ended, its exit code in NAME.code.
+stage() {
+  local name=$1 code=0
+  shift
+  "$@" <&0 2>"$name.log" &
+  echo $! >"$name.pid"
+  wait $! || code=$?
+  echo $code >"$name.code"
+}
+
 @test "whichever filter is killed, the others end within 2 s, with the documented code and a clear line" {
+  export -f stage
+  export RELAY
   for victim in sub decode fx encode pub; do
+    export victim
     publish_clip "in-$victim"
-    mkfifo f1 f2 f3 f4
-    start_filter() {
-      local name=$1
-      shift
-      background bash -c 'echo $$ >"$0.pid"; exec "$@"' "$name" "$@" 2>"$name.log"
-    }
-    start_filter sub trickle-sub --wait=10 "$RELAY/in-$victim" >f1
-    start_filter decode trickle-decode <f1 >f2
-    start_filter fx trickle-fx red_tint <f2 >f3
-    start_filter encode trickle-encode <f3 >f4
-    start_filter pub trickle-pub --keep-channel "$RELAY/out-$victim" <f4
-    wait_until 10 curl -sf --max-time 2 -o /dev/null "$RELAY/out-$victim/0"
+    background bash -c 'stage sub trickle-sub --wait=10 $RELAY/in-$victim | stage decode trickle-decode |
+      stage fx trickle-fx red_tint | stage encode trickle-encode | stage pub trickle-pub $RELAY/out-$victim'
+    wait_until 10 test -s pub.pid
+    wait_until 10 curl -sf --max-time 1 -r 0-0 -o first.byte "$RELAY/out-$victim/0" || [ -s first.byte ]
 
     kill -KILL "$(cat "$victim.pid")"
     for name in sub decode fx encode pub; do
-      [ "$name" = "$victim" ] && continue
-      wait_until 2 bash -c "! kill -0 $(cat "$name.pid") 2>/dev/null"
-      code=0
-      wait "$(cat "$name.pid")" || code=$?
-      echo "$victim killed: $name ended with $code: $(tail -n 1 "$name.log")"
-      [ "$code" -eq 0 ]
-      [ -s "$name.log" ]
+      wait_until 2 test -s "$name.code"
+      echo "$victim killed: $name ended with $(cat $name.code): $(tail -n 1 "$name.log")"
+      if [ "$name" = "$victim" ]; then
+        [ "$(cat $name.code)" -eq 137 ]
+      else
+        [ "$(cat $name.code)" -eq 0 ]
+        [ -s "$name.log" ]
+      fi
     done
-    rm -f f1 f2 f3 f4 ./*.pid
+    rm -f ./*.pid ./*.code first.byte
   done
 }
