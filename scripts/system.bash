@@ -13,11 +13,12 @@ die() {
   exit 1
 }
 
-# child NAME COMMAND…: starts it in the background with its stderr in $OUT/NAME.log; its number is left in $CHILD.
+# child NAME COMMAND…: starts it in the background, with the stdin of this call and its stderr in $OUT/NAME.log; its
+# number is left in $CHILD.
 child() {
   local name=$1
   shift
-  "$@" 2>"$OUT/$name.log" &
+  "$@" <&0 2>"$OUT/$name.log" &
   CHILD=$!
   CHILDREN+=("$CHILD")
 }

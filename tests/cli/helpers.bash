@@ -41,6 +41,9 @@ wait_until() {
   done
 }
 
+# The variables that the functions below set are for the tests.
+# shellcheck disable=SC2034
+
 # start_relay [OPTIONS]: sets RELAY to its URL (http://127.0.0.1:PORT).
 start_relay() {
   rm -f "$WORK/relay.port"
