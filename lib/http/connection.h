@@ -85,7 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Flushed flush_once();
   void account_for(size_t written_bytes, std::span<const Chunk* const> pieces, bool with_end_mark);
   [[nodiscard]] std::string_view wire_form(const Chunk& piece) const;
-  void arm_write();
+  void arm_write(bool answer_complete);
   void complete_answer();
   void start_linger();
 

@@ -18,7 +18,7 @@ constexpr std::string_view kEndMark = "0\r\n\r\n";
 constexpr size_t kPiecesAtOnce = 64;  // More gathers nothing: a send of 64 pieces costs what its bytes cost.
 // With the sweep four times a second an early answer is drained for at most 1 s.
 constexpr auto kLingerTime = 750ms;
-// For an answer that is all in our memory and that its client doesn't read.
+// For an answer that is complete on our side and that its client doesn't read.
 constexpr auto kStalledAnswerTime = 60s;
 
 std::string_view reason(int status) {
@@ -140,7 +140,7 @@ Connection::Flushed Connection::flush_once() {
     const ssize_t written = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (written < 0) {
       if (errno == EINTR) return Flushed::kAgain;
-      errno == EAGAIN ? arm_write() : close();
+      errno == EAGAIN ? arm_write(source ? view.then == BodySource::Then::kEnd : answer_whole_) : close();
       return Flushed::kDone;
     }
     account_for(static_cast<size_t>(written), std::span(pieces.data(), view.count), with_end_mark);
@@ -181,9 +181,9 @@ void Connection::account_for(size_t written_bytes, std::span<const Chunk* const>
   if (whole > 0) source_->advance(whole);
 }
 
-void Connection::arm_write() {
+void Connection::arm_write(bool answer_complete) {
   write_armed_ = true;
-  if (answer_whole_) set_deadline(kStalledAnswerTime);
+  if (answer_complete) set_deadline(kStalledAnswerTime);
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
     self->write_armed_ = false;
     if (self->phase_ == Phase::kClosed) return;

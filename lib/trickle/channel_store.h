@@ -123,7 +123,7 @@ struct StoreLimits {
 };
 
 struct ChannelOptions {
-  std::string content_type;
+  std::string content_type{};
   size_t window = 0;       ///< 0: that of the limits.
   bool permanent = false;  ///< Never swept.
 };
