@@ -44,6 +44,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--no-autocreate", options.no_autocreate, "Serve only the channels named by --channel");
   app.add_option("--channel", options.channels, "Make this channel at the start, and keep it (repeatable)")
       ->type_name("NAME")
+      ->default_str("")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--changefeed", options.changefeed, "Publish channels made and ended in the channel _changes");
