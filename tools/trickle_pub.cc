@@ -35,7 +35,10 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("URL", options.url, "Channel to publish")->envname("TRICKLE_PUBLISH_URL")->required();
+  app.add_option("URL", options.url, "Channel to publish, else $TRICKLE_PUBLISH_URL")
+      ->envname("TRICKLE_PUBLISH_URL")
+      ->type_name("")
+      ->required();
   app.add_option("--split", options.split,
                  "Where segments begin: auto, keyframe, line, eof, bytes:N or seconds:S")
       ->type_name("HOW");

@@ -36,7 +36,10 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("URL", options.url, "Channel to read")->envname("TRICKLE_SUBSCRIBE_URL")->required();
+  app.add_option("URL", options.url, "Channel to read, else $TRICKLE_SUBSCRIBE_URL")
+      ->envname("TRICKLE_SUBSCRIBE_URL")
+      ->type_name("")
+      ->required();
   app.add_option("--start", options.start,
                  "Where to begin: current, next, oldest, a number, or -N for the Nth newest")
       ->type_name("WHERE");

@@ -49,6 +49,7 @@ void add_connection_options(CLI::App& app, ConnectionArguments& arguments) {
   app.add_option("--header", arguments.options.headers, "Send this request header, too (repeatable)")
       ->type_name("'NAME: VALUE'")
       ->take_all()
+      ->default_str("")
       ->group(group);
   app.add_option("--token-file", arguments.token_file,
                  "Authorise with the first line of FILE, else with $TRICKLE_TOKEN")

@@ -89,11 +89,9 @@ struct Client::State {
     int running = 0;
     curl_multi_socket_action(multi.get(), ready.fd, mask, &running);
     take_results();
-    const auto still = sockets.find(ready.fd);
-    if ((ready.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && still != sockets.end() &&
-        still->second.transfer == transfer && is_live(transfer)) {
+    // curl may have stopped watching the socket already, and would never end the transfer.
+    if ((ready.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && is_live(transfer))
       transfer->on_peer_closed();
-    }
   }
 
   [[nodiscard]] bool is_live(CurlTransfer* transfer) const { return live.contains(transfer); }

@@ -206,16 +206,17 @@ void PublisherImpl::run() {
     {
       const std::lock_guard lock(mutex_);
       state_.tick();
+      judge_control();
       judge_posts();
       close_posts();
       open_posts();
-      judge_control();
       run_control();
       room_.notify_all();
       if (state_.finished()) break;
       deadline = state_.deadline();
       if (control_transfer_) {
-        deadline = std::min(deadline.value_or(TimePoint::max()), control_transfer_->started_at() + kServerTimeout);
+        deadline =
+            std::min(deadline.value_or(TimePoint::max()), control_transfer_->started_at() + kServerTimeout);
       }
     }
     for (auto& [id, post] : posts_) {

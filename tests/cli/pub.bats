@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# trickle-pub as a user sees it, and the pair of it and trickle-sub, against the real relay.
+
+load helpers
+setup() { common_setup; }
+teardown() { common_teardown; }
+
+# subscribe CHANNEL FILE [OPTIONS]: reads a channel that this creates into FILE in the background; its number is in $SUB.
+subscribe() {
+  local channel=$1 file=$2
+  shift 2
+  curl -sf -X POST -H 'Expect-Content: video/MP2T' "$RELAY/$channel"
+  background trickle-sub --log-level debug "$@" "$RELAY/$channel" >"$file" 2>"$file.log"
+  SUB=$LAST
+  wait_until 10 grep -q GET "$file.log"
+}
+
+@test "--help is what the golden file says" {
+  golden trickle-pub.help trickle-pub --help
+}
+
+@test "a clip in real time comes out of the relay byte for byte, cut at its keyframes" {
+  start_relay
+  make_clip clip.ts 4
+  subscribe c out
+  ffmpeg -nostdin -loglevel error -re -i clip.ts -c copy -f mpegts - | tee in.ts | trickle-pub "$RELAY/c"
+  wait "$SUB"
+  cmp in.ts out
+  grep -q 'received 4 segments' out.log
+}
+
+@test "a clip as fast as it can be read comes out of the relay byte for byte" {
+  start_relay
+  make_clip clip.ts 20
+  subscribe c out
+  trickle-pub "$RELAY/c" <clip.ts
+  wait "$SUB"
+  cmp clip.ts out
+}
+
+@test "every segment stands alone: PAT, PMT, then a keyframe that decodes" {
+  start_relay
+  make_clip clip.ts 3
+  curl -sf -X POST -H 'Expect-Content: video/MP2T' "$RELAY/c"
+  trickle-pub --min-segment 0 --keep-channel "$RELAY/c" <clip.ts
+  trickle-sub --start 0 --segments 3 --dir files "$RELAY/c"
+  for i in 0 1 2; do [ "$(count_frames "files/$i.ts")" = 30 ]; done
+}
+
+@test "lines become segments, JSON by itself" {
+  start_relay
+  subscribe events out --lines
+  printf '{"a":1}\n\n{"a":2}\n{"a":3}' | trickle-pub "$RELAY/events"
+  wait "$SUB"
+  [ "$(jq -s -c . out)" = '[{"a":1},{"a":2},{"a":3}]' ]
+}
+
+@test "bytes:N makes segments of that size" {
+  start_relay
+  printf 0123456789 | trickle-pub --split bytes:4 --keep-channel "$RELAY/b"
+  trickle-sub --start 0 --segments 3 --dir files "$RELAY/b"
+  [ "$(cat files/0.ts) $(cat files/1.ts) $(cat files/2.ts)" = "0123 4567 89" ]
+}
+
+@test "text comes out at once under --split eof, and auto says that it cuts by time" {
+  start_relay
+  mkfifo feed
+  subscribe t out
+  background bash -c 'exec trickle-pub "$1" <feed 2>log' - "$RELAY/t"
+  local pub=$LAST
+  exec 7>feed
+  printf 'not video' >&7
+  wait_until 10 grep -q 'not video' out
+  exec 7>&-
+  wait "$pub"
+  grep -q 'cut by time' log
+}
+
+@test "no input is a warning and 0" {
+  start_relay
+  run trickle-pub "$RELAY/c" </dev/null
+  [ "$status" -eq 0 ]
+  [[ "$output" == *empty* ]]
+}
+
+@test "input that is no MPEG-TS is 6 under --split keyframe" {
+  start_relay
+  run trickle-pub --split keyframe "$RELAY/c" <<<"words"
+  [ "$status" -eq 6 ]
+  [[ "$output" == *"no MPEG-TS"* ]]
+}
+
+@test "a channel that may not be created is 3" {
+  start_relay --no-autocreate
+  run bash -c 'echo "{}" | trickle-pub "$1"' - "$RELAY/forbidden"
+  [ "$status" -eq 3 ]
+}
+
+@test "a stream that is deleted while it runs ends it with 3, also while it waits for input" {
+  start_relay
+  mkfifo feed
+  background bash -c 'exec trickle-pub --split line "$1" <feed 2>log' - "$RELAY/c"
+  local pub=$LAST
+  exec 7>feed
+  echo one >&7
+  wait_until 10 bash -c '[ "$(curl -s "$1/c/next")" = 1 ]' - "$RELAY"
+  curl -sf -X DELETE "$RELAY/c"
+  run wait "$pub"
+  [ "$status" -eq 3 ]
+  exec 7>&-
+}
+
+@test "a refused token is 4" {
+  trickle-relay --help | grep -q publish-token-file || skip "this relay knows no tokens"
+  echo right >tokens
+  start_relay --publish-token-file tokens
+  run bash -c 'echo "{}" | TRICKLE_TOKEN=wrong trickle-pub "$1"' - "$RELAY/c"
+  [ "$status" -eq 4 ]
+  echo '{}' | TRICKLE_TOKEN=right TRICKLE_PUBLISH_URL=$RELAY/c trickle-pub
+}
+
+@test "the first SIGTERM finishes the last segment and deletes the channel" {
+  start_relay
+  mkfifo feed
+  subscribe c out
+  background bash -c 'exec trickle-pub --split eof "$1" <feed' - "$RELAY/c"
+  local pub=$LAST
+  exec 7>feed
+  printf accepted >&7
+  wait_until 10 grep -q accepted out
+  kill -TERM "$pub"
+  wait "$pub"
+  wait "$SUB"
+  [ "$(curl -s -o /dev/null -w '%{http_code}' "$RELAY/c/next")" = 404 ]
+  exec 7>&-
+}
+
+@test "killed relays come back: with --retry forever both go on, and the loss is told to the byte" {
+  start_relay
+  local port=${RELAY##*:}
+  make_clip clip.ts 8
+  subscribe c out --retry forever
+  (
+    ffmpeg -nostdin -loglevel error -re -i clip.ts -c copy -f mpegts - | tee in.ts |
+      trickle-pub --retry forever "$RELAY/c" 2>pub.log || true
+  ) &
+  local chain=$!
+  BACKGROUND+=("$chain")
+  wait_until 20 bash -c '[ "$(stat -c %s out)" -gt 200000 ]'
+  kill -KILL "$RELAY_PID"
+  background trickle-relay --listen "127.0.0.1:$port" 2>relay2.log
+  wait "$chain"
+  wait "$SUB"
+  local lost
+  lost=$(sed -n 's/.*info: published .* lost [0-9]* segments, \([0-9]*\) bytes$/\1/p' pub.log)
+  local acknowledged
+  acknowledged=$(sed -n 's/.*info: published [0-9]* segments, \([0-9]*\) bytes.*/\1/p' pub.log)
+  [ "$((lost + acknowledged))" = "$(stat -c %s in.ts)" ]
+  [ "$lost" -gt 0 ]
+  tail -c 50000 in.ts | cmp - <(tail -c 50000 out)
+}
+
+@test "it knows nothing of FFmpeg, Boost or LibTorch" {
+  run ldd "$(command -v trickle-pub)"
+  [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]
+}

@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# trickle-sub as a user sees it, against the real relay.
+
+load helpers
+setup() { common_setup; }
+teardown() { common_teardown; }
+
+# put CHANNEL SEQ TEXT: one whole segment.
+put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" "$RELAY/$1/$2"; }
+
+@test "--help is what the golden file says" {
+  golden trickle-sub.help trickle-sub --help
+}
+
+@test "a channel that is not there ends with 3 and one sentence" {
+  start_relay
+  run --separate-stderr trickle-sub "$RELAY/nothing"
+  [ "$status" -eq 3 ]
+  [ -z "$output" ]
+  [[ "$stderr" == *"there is no channel"* ]]
+}
+
+@test "a server that is not there ends with 5, and the URL is shown without its secrets" {
+  run trickle-sub --retry 0 "http://user:secret@127.0.0.1:1/x?token=hidden"
+  [ "$status" -eq 5 ]
+  [[ "$output" != *secret* && "$output" != *hidden* ]]
+}
+
+@test "what is no URL, start or retry count is refused with 2" {
+  run trickle-sub ftp://host/x
+  [ "$status" -eq 2 ]
+  run trickle-sub --start sometime http://127.0.0.1:1/x
+  [ "$status" -eq 2 ]
+  run trickle-sub --retry often http://127.0.0.1:1/x
+  [ "$status" -eq 2 ]
+  run trickle-sub
+  [ "$status" -eq 2 ]
+}
+
+@test "a terminal gets no media" {
+  run script -qec 'trickle-sub http://127.0.0.1:1/x' /dev/null
+  [ "$status" -eq 2 ]
+  [[ "$output" == *terminal* ]]
+}
+
+@test "segments come out in order from --start N, one line each with --lines, until --segments" {
+  start_relay
+  for i in 0 1 2 3; do put events "$i" "{\"n\":$i}"; done
+  run --separate-stderr trickle-sub --start 1 --segments 2 --lines "$RELAY/events"
+  [ "$status" -eq 0 ]
+  [ "$output" = $'{"n":1}\n{"n":2}' ]
+}
+
+@test "--start -3 and oldest count from the newest and the oldest segment" {
+  start_relay
+  for i in 0 1 2 3; do put events "$i" "$i"; done
+  [ "$(trickle-sub --start oldest --segments 1 "$RELAY/events")" = 0 ]
+  [ "$(trickle-sub --start -3 --segments 1 "$RELAY/events")" = 2 ]
+  [ "$(trickle-sub --segments 1 "$RELAY/events")" = 3 ]
+}
+
+@test "an empty segment is no end, and the deletion of the channel is" {
+  start_relay
+  put c 0 a
+  put c 1 ''
+  put c 2 b
+  background trickle-sub --start 0 "$RELAY/c" >out
+  local sub=$LAST
+  wait_until 10 grep -q ab out
+  curl -sf -X DELETE "$RELAY/c"
+  wait "$sub"
+  [ "$(cat out)" = ab ]
+}
+
+@test "--wait asks again for a channel until it is there" {
+  start_relay
+  background trickle-sub --wait=20 --segments 1 "$RELAY/later" >out 2>log
+  local sub=$LAST
+  wait_until 10 grep -q 'waiting for' log
+  put later 0 here
+  wait "$sub"
+  [ "$(cat out)" = here ]
+}
+
+@test "bytes come out while their segment is still being written" {
+  start_relay
+  mkfifo feed
+  curl -sf -X POST -H 'Expect-Content: text/plain' "$RELAY/live"
+  background curl -sf -T feed -X POST -H 'Content-Type: text/plain' "$RELAY/live/0"
+  exec 7>feed
+  background trickle-sub "$RELAY/live" >out
+  printf first >&7
+  wait_until 10 grep -q first out
+  printf second >&7
+  wait_until 10 grep -q firstsecond out
+  exec 7>&-
+}
+
+@test "--dir writes whole segments as files and nothing else" {
+  start_relay
+  put d 0 zero
+  put d 1 one
+  run --separate-stderr trickle-sub --start 0 --segments 2 --dir files "$RELAY/d"
+  [ "$status" -eq 0 ]
+  [ -z "$output" ]
+  [ "$(ls -A files)" = $'0.ts\n1.ts' ]
+  [ "$(cat files/0.ts files/1.ts)" = zeroone ]
+}
+
+@test "SIGTERM ends it at once while it waits, with 0" {
+  start_relay
+  curl -sf -X POST "$RELAY/quiet"
+  background trickle-sub --log-level debug "$RELAY/quiet" >out 2>log
+  local sub=$LAST
+  wait_until 10 grep -q GET log
+  kill -TERM "$sub"
+  wait "$sub"
+}
+
+@test "a closed standard output ends it at once while it waits, with 0" {
+  start_relay
+  curl -sf -X POST "$RELAY/quiet"
+  mkfifo pipe
+  exec 8<>pipe
+  background trickle-sub --log-level debug "$RELAY/quiet" >pipe 2>log 8>&-
+  local sub=$LAST
+  wait_until 10 grep -q GET log
+  exec 8>&-
+  wait "$sub"
+}
+
+@test "it gives up with 5 when nothing comes for --idle-timeout" {
+  start_relay
+  curl -sf -X POST "$RELAY/quiet"
+  run trickle-sub --idle-timeout 300ms "$RELAY/quiet"
+  [ "$status" -eq 5 ]
+  [[ "$output" == *"nothing came"* ]]
+}
+
+@test "a gap is reported and counted, and the stream goes on" {
+  start_relay --window 2
+  for i in 0 1 2 3 4; do put g "$i" "$i"; done
+  background trickle-sub --start 0 --on-gap oldest --stats stats.json "$RELAY/g" >out 2>log
+  local sub=$LAST
+  wait_until 10 grep -q 34 out
+  curl -sf -X DELETE "$RELAY/g"
+  wait "$sub"
+  [ "$(cat out)" = 34 ]
+  grep -q 'segments 0 to 2 are lost' log
+  [ "$(tail -n 1 stats.json | jq .gaps)" = 1 ]
+}
+
+@test "a token from a file or the environment opens a channel, and its lack is 4" {
+  trickle-relay --help | grep -q subscribe-token-file || skip "this relay knows no tokens"
+  printf 'letmein\n' >tokens
+  start_relay --subscribe-token-file tokens
+  put t 0 x
+  run trickle-sub --segments 1 "$RELAY/t"
+  [ "$status" -eq 4 ]
+  [ "$(trickle-sub --token-file tokens --segments 1 "$RELAY/t")" = x ]
+  [ "$(TRICKLE_TOKEN=letmein TRICKLE_SUBSCRIBE_URL=$RELAY/t trickle-sub --segments 1)" = x ]
+}
+
+@test "it knows nothing of FFmpeg, Boost or LibTorch" {
+  run ldd "$(command -v trickle-sub)"
+  [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]
+}
