@@ -28,8 +28,8 @@ class SegmentSink {
   virtual ~SegmentSink() = default;
   /// The bytes that follow belong to a new segment; the one before, if any, is complete.
   virtual Result<void> begin_segment() = 0;
-  /// The segment in hand is complete, and nothing follows yet. Not called by those who only know that when the next
-  /// segment begins.
+  /// The segment in hand is complete, and nothing follows yet. Not called by those who only know that when
+  /// the next segment begins.
   virtual Result<void> end_segment() { return {}; }
   /// Valid during the call only.
   virtual Result<void> write(std::span<const uint8_t> bytes) = 0;

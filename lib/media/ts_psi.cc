@@ -14,15 +14,9 @@ constexpr size_t kCrcBytes = 4;
 constexpr size_t kMaxSectionBytes = 4096;
 constexpr uint8_t kStuffing = 0xff;
 
-uint16_t read16(const uint8_t* p) {
-  return static_cast<uint16_t>((p[0] << 8) | p[1]);
-}
-uint16_t read_pid(const uint8_t* p) {
-  return read16(p) & 0x1fff;
-}
-size_t read_length12(const uint8_t* p) {
-  return read16(p) & 0x0fff;
-}
+uint16_t read16(const uint8_t* p) { return static_cast<uint16_t>((p[0] << 8) | p[1]); }
+uint16_t read_pid(const uint8_t* p) { return read16(p) & 0x1fff; }
+size_t read_length12(const uint8_t* p) { return read16(p) & 0x0fff; }
 
 constexpr std::array<uint32_t, 256> make_crc_table() {
   std::array<uint32_t, 256> table{};
@@ -101,12 +95,8 @@ Codec codec_of(uint8_t stream_type, Bytes descriptors) {
 
 }  // namespace
 
-bool is_video(Codec codec) {
-  return codec >= Codec::kMpeg1Video && codec <= Codec::kVc1;
-}
-bool is_audio(Codec codec) {
-  return codec >= Codec::kMpegAudio;
-}
+bool is_video(Codec codec) { return codec >= Codec::kMpeg1Video && codec <= Codec::kVc1; }
+bool is_audio(Codec codec) { return codec >= Codec::kMpegAudio; }
 
 const char* codec_name(Codec codec) {
   static constexpr std::array<const char*, 17> kNames{

@@ -21,7 +21,7 @@ function(trickle_tool name)
 endfunction()
 
 # trickle_test(NAME SOURCES a_test.cc DEPS trickle_x [LABEL unit|integration])
-# A GoogleTest program whose test cases are registered with ctest one by one.
+# A GoogleTest program whose test cases are registered with ctest one by one. Building tests_LABEL builds all of a kind.
 function(trickle_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -33,5 +33,6 @@ function(trickle_test name)
                                              TRICKLE_TEST_DATA_DIR="${PROJECT_SOURCE_DIR}/tests/data")
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  add_dependencies(tests_${ARG_LABEL} ${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120)
 endfunction()

@@ -14,9 +14,7 @@ namespace trickle::testing {
 
 using ByteVector = std::vector<uint8_t>;
 
-inline void append(ByteVector& to, const ByteVector& more) {
-  to.insert(to.end(), more.begin(), more.end());
-}
+inline void append(ByteVector& to, const ByteVector& more) { to.insert(to.end(), more.begin(), more.end()); }
 
 class TsWriter {
  public:
