@@ -55,8 +55,8 @@ void SubProcess::launch(bool restarted) {
   if (!pipe) return log::warning("{}{}", options_.log_prefix, pipe.error().to_string());
   pipeline::StagePlan plan;
   plan.program = kSubProgram;
-  // What stands in the channel at a restart has been applied already.
-  plan.arguments = {"--lines", "--wait", "--retry", "forever", "--start", restarted ? "next" : "current"};
+  // Updates that came before we were there count; what stands in the channel at a restart has been applied.
+  plan.arguments = {"--lines", "--wait", "--retry", "forever", "--start", restarted ? "next" : "oldest"};
   if (options_.plan.insecure) plan.arguments.emplace_back("--insecure");
   plan.environment.emplace_back("TRICKLE_SUBSCRIBE_URL", options_.url);
   if (!options_.plan.token.empty()) plan.environment.emplace_back("TRICKLE_TOKEN", options_.plan.token);
