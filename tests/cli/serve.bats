@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # trickle-serve's HTTP API, rule by rule. Small scripts stand in for the programs of the chain, so that nothing but
+# shellcheck disable=SC2016,SC2030,SC2031 # $ belongs to the scripts; bats runs each test in a subshell.
 # the daemon is tested here; tests/cli/serve_stream.bats runs the real ones.
 
 load helpers
