@@ -14,6 +14,7 @@
 #include "fx/registry.h"
 #include "trickle/version.h"
 #include "worker/gpu.h"
+#include "worker/metrics.h"
 #include "worker/openapi.h"
 #include "worker/page.h"
 
@@ -162,6 +163,11 @@ void Api::Impl::add_routes() {
         .status = 200, .headers = {{"Content-Type", "application/json"}}, .body = fx::list_json()};
   });
   add("GET", "/openapi.json", [] { return json_response(200, openapi()); });
+  add("GET", "/metrics", [this] {
+    return Response{.status = 200,
+                    .headers = {{"Content-Type", "text/plain; version=0.0.4"}},
+                    .body = metrics_text(worker_)};
+  });
   add("GET", "/", [this] {
     return Response{.status = 200,
                     .headers = {{"Content-Type", "text/html; charset=utf-8"}},

@@ -110,7 +110,7 @@ ordered_json paths() {
   all["/api/streams/{id}/params"]["patch"] = operation("Change its parameters", updated, "Params");
   all["/api/effects"]["get"] = operation("Every effect with its parameters", shown);
   for (const char* path : {"/health", "/version", "/app-version", "/hardware/info", "/hardware/stats",
-                           "/livez", "/readyz", "/openapi.json", "/"}) {
+                           "/livez", "/readyz", "/metrics", "/openapi.json", "/"}) {
     all[path]["get"] = operation("See trickle-api(7)", shown);
   }
   return all;

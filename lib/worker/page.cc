@@ -9,7 +9,7 @@
 namespace trickle::worker {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kEndpoints{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kEndpoints{{
     {"POST /api/stream/start", "start a stream"},
     {"POST /api/stream/params", "change its parameters"},
     {"GET /api/stream/status", "how it is doing"},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kEndpoin
     {"GET /openapi.json", "this API for machines"},
     {"GET /health", "LOADING, IDLE, OK or ERROR"},
     {"GET /livez, /readyz", "for probes"},
+    {"GET /metrics", "for Prometheus"},
     {"GET /version, /app-version", "versions"},
     {"GET /hardware/info", "GPUs"},
     {"GET /hardware/stats", "what the GPUs are doing"},

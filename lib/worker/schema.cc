@@ -8,6 +8,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "fx/registry.h"
+
 namespace trickle::worker {
 namespace {
 
@@ -130,6 +132,10 @@ std::optional<double> number_in(const json& value) {
   return number;
 }
 
+std::string_view without_full_stop(std::string_view text) {
+  return text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+}
+
 std::string number_text(double number) { return fmt::format("{:.10g}", number); }
 
 bool is_http_url(const std::string& text) {
@@ -236,6 +242,18 @@ std::string fields_as_mdoc(std::span<const Field> fields) {
     page += fmt::format(".It Va {}\n{}:\n{}.\n", field.name, field.text, allowed_values(field));
     if (!field.default_text.empty()) page += fmt::format("Default: {}.\n", field.default_text);
     if (field.only_at_start) page += "It is fixed when the stream starts.\n";
+  }
+  return page + ".El\n";
+}
+
+std::string effects_as_mdoc() {
+  std::string page = ".Bl -tag -width Ds\n";
+  for (const auto& effect : fx::effects()) {
+    page += fmt::format(".It Cm {}\n{}.\n", effect.name, without_full_stop(effect.text));
+    for (const auto& parameter : effect.parameters) {
+      page += fmt::format(".Va {} :\n{}; {}.\n", parameter.name, without_full_stop(parameter.text),
+                          fx::allowed_values(parameter));
+    }
   }
   return page + ".El\n";
 }

@@ -55,7 +55,9 @@ Result<bool> read_boolean(const Field& field, const nlohmann::json& value);
 Result<std::string> read_text(const Field& field, const nlohmann::json& value);
 Result<uint64_t> read_bitrate(const Field& field, const nlohmann::json& value);
 
-/// The table of fields as rows of mdoc, for trickle-api(7).
+/// The table of fields as a list in mdoc, for trickle-api(7).
 [[nodiscard]] std::string fields_as_mdoc(std::span<const Field> fields);
+/// The effects and their parameters likewise.
+[[nodiscard]] std::string effects_as_mdoc();
 
 }  // namespace trickle::worker

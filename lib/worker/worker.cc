@@ -41,6 +41,7 @@ std::optional<Refusal> Worker::start(StartRequest request) {
   for (const auto& warning : request.warnings) log::warning("[{}] {}", request.id, warning);
   const std::string id = request.id;
   last_failure_.clear();
+  ++started_;
   auto stream =
       std::make_shared<Stream>(io_, std::move(request), options_.stream, [this, id] { on_ended(id); });
   streams_.emplace(id, stream);
@@ -50,7 +51,10 @@ std::optional<Refusal> Worker::start(StartRequest request) {
 
 void Worker::on_ended(const std::string& id) {
   const auto found = streams_.find(id);
-  if (found->second->failed()) last_failure_ = found->second->last_error();
+  if (found->second->failed()) {
+    last_failure_ = found->second->last_error();
+    ++failed_;
+  }
   ended_.push_back(found->second);
   if (ended_.size() > kEndedStreamsKept) ended_.pop_front();
   streams_.erase(found);

@@ -49,6 +49,9 @@ class Worker {
   [[nodiscard]] std::vector<std::shared_ptr<Stream>> running() const;
   [[nodiscard]] const std::deque<std::shared_ptr<Stream>>& ended() const { return ended_; }
   [[nodiscard]] size_t free_slots() const;
+  /// Streams started, and ended with an error, since the worker began.
+  [[nodiscard]] uint64_t started() const { return started_; }
+  [[nodiscard]] uint64_t failed() const { return failed_; }
 
   /// "IDLE" or "OK": a stream that failed leaves no mark on the worker.
   [[nodiscard]] const char* health() const;
@@ -67,6 +70,8 @@ class Worker {
   std::deque<std::shared_ptr<Stream>> ended_;
   std::string last_failure_;  // Since the last good start.
   std::function<void()> when_empty_;
+  uint64_t started_ = 0;
+  uint64_t failed_ = 0;
 };
 
 }  // namespace trickle::worker

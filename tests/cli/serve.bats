@@ -260,6 +260,8 @@ pids() { curl -sS "$WORKER/api/streams" | jq -c '[.streams[].processes[].pid]'; 
   [ "$(field '[.effects[].name] | index("red_tint") != null')" = true ]
   call GET /openapi.json
   [ "$(field '.paths | has("/api/stream/start")')" = true ]
+  call GET /metrics
+  [[ $body == *'trickle_streams 0'* ]]
   call GET /livez
   [ "$code" = 200 ]
   call GET /readyz

@@ -1,0 +1,59 @@
+#include "worker/document_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace trickle::worker {
+namespace {
+
+using Outcome = DocumentReader::Outcome;
+using nlohmann::json;
+
+class DocumentReaderTest : public ::testing::Test {
+ protected:
+  Outcome take(const std::string& line) { return reader_.take(line, document_); }
+  DocumentReader reader_{1000};
+  json document_;
+};
+
+TEST_F(DocumentReaderTest, TakesADocumentInOneLine) {
+  EXPECT_EQ(take(R"({"intensity":0.3})"), Outcome::kDocument);
+  EXPECT_EQ(document_["intensity"], 0.3);
+}
+
+TEST_F(DocumentReaderTest, PutsADocumentOverSeveralLinesTogether) {
+  EXPECT_EQ(take("{"), Outcome::kIncomplete);
+  EXPECT_EQ(take(R"(  "effect": "invert")"), Outcome::kIncomplete);
+  EXPECT_EQ(take("}"), Outcome::kDocument);
+  EXPECT_EQ(document_["effect"], "invert");
+}
+
+TEST_F(DocumentReaderTest, ForgetsJunk) {
+  EXPECT_EQ(take("junk"), Outcome::kJunk);
+  EXPECT_EQ(take("{\"a\":\xff}"), Outcome::kJunk);
+  EXPECT_EQ(take(R"({"a":1})"), Outcome::kDocument);
+}
+
+TEST_F(DocumentReaderTest, LosesAtMostTheNextDocumentToOneThatWasCutShort) {
+  EXPECT_EQ(take(R"({"a":)"), Outcome::kIncomplete);
+  EXPECT_EQ(take(R"({"b":2})"), Outcome::kIncomplete) << "it could be the value of a";
+  EXPECT_EQ(take(R"({"b":3})"), Outcome::kDocument);
+  EXPECT_EQ(document_["b"], 3);
+}
+
+TEST_F(DocumentReaderTest, SkipsBlankLines) {
+  EXPECT_EQ(take(""), Outcome::kIncomplete);
+  EXPECT_EQ(take(" \r"), Outcome::kIncomplete);
+  EXPECT_EQ(take("[]"), Outcome::kDocument);
+}
+
+TEST_F(DocumentReaderTest, GivesUpOnADocumentBeyondTheLimit) {
+  EXPECT_EQ(take("[\"" + std::string(2000, 'x')), Outcome::kJunk);
+  EXPECT_EQ(take("["), Outcome::kIncomplete);
+  for (int i = 0; i < 100; ++i) take("1,1,1,1,1,1,1,");
+  EXPECT_EQ(take("{}"), Outcome::kDocument) << "nothing grows without bound";
+}
+
+}  // namespace
+}  // namespace trickle::worker
