@@ -22,7 +22,6 @@ namespace {
 // Samples of 8 bits, in memory and as sample << 8 in lanes.
 struct Samples8 {
   using Type = uint8_t;
-  static constexpr int kBits = 8;
 
   static HWY_INLINE VU16 load(const uint8_t* from) {
     return hn::ShiftLeft<8>(hn::PromoteTo(DU16(), hn::LoadU(DHalf8(), from)));
@@ -47,7 +46,6 @@ struct Samples8 {
 // Samples of 10 bits in the low bits of 16, and as sample << 6 in lanes. Stray high bits fall out.
 struct Samples10 {
   using Type = uint16_t;
-  static constexpr int kBits = 10;
 
   static HWY_INLINE VU16 load(const uint16_t* from) { return hn::ShiftLeft<6>(hn::LoadU(DU16(), from)); }
   static HWY_INLINE void load_pairs(const uint16_t* from, VU16& even, VU16& odd) {
@@ -280,29 +278,6 @@ class GreyKernel {
 
 template <class Kernel>
 struct FrameLoop {
-  // The last cells of a row, fewer than a vector holds: by way of padded buffers, so that nothing is read or
-  // written beyond the row. Columns beyond an odd width repeat the last one, which leaves the mean as it is.
-  template <class L>
-  static HWY_NOINLINE void tail(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t columns) {
-    using T = typename L::Type;
-    constexpr size_t kMost = 2 * hn::MaxLanes(D16());
-    HWY_ALIGN T buffer[4][kMost] = {};
-    const size_t cells = (columns + L::kAcross - 1) / L::kAcross;
-    const Rows<L> padded{{buffer[0], buffer[1]}, {buffer[2], buffer[3]}};
-    for (int row = 0; row < L::kDown; ++row) {
-      std::memcpy(buffer[row], in.luma[row], columns * sizeof(T));
-      std::fill(buffer[row] + columns, buffer[row] + cells * L::kAcross, buffer[row][columns - 1]);
-    }
-    for (int plane = 1; plane < L::kPlanes; ++plane) {
-      std::memcpy(buffer[plane + 1], in.chroma[plane - 1], cells * L::kChromaTypes * sizeof(T));
-    }
-    Kernel(plan).template step<L>(padded, padded);
-    for (int row = 0; row < L::kDown; ++row) std::memcpy(out.luma[row], buffer[row], columns * sizeof(T));
-    for (int plane = 1; plane < L::kPlanes; ++plane) {
-      std::memcpy(out.chroma[plane - 1], buffer[plane + 1], cells * L::kChromaTypes * sizeof(T));
-    }
-  }
-
   template <class L>
   static HWY_NOINLINE void row(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t width) {
     const Kernel kernel(plan);
@@ -313,6 +288,29 @@ struct FrameLoop {
     }
     const size_t done = whole * L::kAcross;
     if (done < width) tail<L>(plan, in.at(whole), out.at(whole), width - done);
+  }
+
+  // The last cells of a row, fewer than a vector holds: by way of padded buffers, so that nothing is read or
+  // written beyond the row. Columns beyond an odd width repeat the last one, which leaves the mean as it is.
+  template <class L>
+  static HWY_NOINLINE void tail(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t columns) {
+    using T = typename L::Type;
+    HWY_ALIGN T buffer[4][2 * hn::MaxLanes(D16())] = {};
+    const size_t cells = (columns + L::kAcross - 1) / L::kAcross;
+    const Rows<L> padded{{buffer[0], buffer[1]}, {buffer[2], buffer[3]}};
+    for (int r = 0; r < L::kDown; ++r) {
+      std::memcpy(buffer[r], in.luma[r], columns * sizeof(T));
+      std::fill(buffer[r] + columns, buffer[r] + cells * L::kAcross, buffer[r][columns - 1]);
+    }
+    for (int plane = 1; plane < L::kPlanes; ++plane) {
+      std::memcpy(buffer[plane + 1], in.chroma[plane - 1], cells * L::kChromaTypes * sizeof(T));
+    }
+    // A row of one step, which has no tail of its own.
+    row<L>(plan, padded, padded, hn::Lanes(D16()) * L::kAcross);
+    for (int r = 0; r < L::kDown; ++r) std::memcpy(out.luma[r], buffer[r], columns * sizeof(T));
+    for (int plane = 1; plane < L::kPlanes; ++plane) {
+      std::memcpy(out.chroma[plane - 1], buffer[plane + 1], cells * L::kChromaTypes * sizeof(T));
+    }
   }
 
   template <class L>
