@@ -32,14 +32,10 @@ void init_curl_once() {
 }  // namespace
 
 struct Client::State {
-  struct Socket {
-    short events = 0;
-    CurlTransfer* transfer = nullptr;
-  };
-
   explicit State(ConnectionOptions connection) : options(std::move(connection)) {
     init_curl_once();
     multi.reset(curl_multi_init());
+    shared.multi = multi.get();
     wake_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!multi || !wake_event) throw std::system_error(errno, std::generic_category(), "curl_multi_init");
     curl_multi_setopt(multi.get(), CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -48,16 +44,14 @@ struct Client::State {
     curl_multi_setopt(multi.get(), CURLMOPT_TIMERDATA, this);
   }
 
-  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* data, void*) {
+  static int on_socket(CURL*, curl_socket_t fd, int what, void* data, void*) {
     auto* state = static_cast<State*>(data);
     if (what == CURL_POLL_REMOVE) {
       state->sockets.erase(fd);
       return 0;
     }
-    Socket& socket = state->sockets[fd];
-    socket.events = static_cast<short>(((what & CURL_POLL_IN) != 0 ? POLLIN : 0) |
-                                       ((what & CURL_POLL_OUT) != 0 ? POLLOUT : 0));
-    socket.transfer = CurlTransfer::of(easy);
+    state->sockets[fd] = static_cast<short>(((what & CURL_POLL_IN) != 0 ? POLLIN : 0) |
+                                            ((what & CURL_POLL_OUT) != 0 ? POLLOUT : 0));
     return 0;
   }
 
@@ -79,22 +73,17 @@ struct Client::State {
   }
 
   void run_socket(const pollfd& ready) {
-    const auto known = sockets.find(ready.fd);
-    if (known == sockets.end()) return;  // Closed while the one before was dealt with.
-    CurlTransfer* transfer = known->second.transfer;
+    if (!sockets.contains(ready.fd)) return;  // Closed while the one before was dealt with.
     int mask = 0;
-    if ((ready.revents & (POLLIN | POLLRDHUP | POLLHUP)) != 0) mask |= CURL_CSELECT_IN;
+    if ((ready.revents & (POLLIN | POLLHUP)) != 0) mask |= CURL_CSELECT_IN;
     if ((ready.revents & POLLOUT) != 0) mask |= CURL_CSELECT_OUT;
     if ((ready.revents & (POLLERR | POLLNVAL)) != 0) mask |= CURL_CSELECT_ERR;
     int running = 0;
     curl_multi_socket_action(multi.get(), ready.fd, mask, &running);
     take_results();
-    // curl may have stopped watching the socket already, and would never end the transfer.
-    if ((ready.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0 && is_live(transfer))
-      transfer->on_peer_closed();
   }
 
-  [[nodiscard]] bool is_live(CurlTransfer* transfer) const { return live.contains(transfer); }
+  [[nodiscard]] bool is_live(CurlTransfer* transfer) const { return shared.live.contains(transfer); }
 
   void take_results() {
     int left = 0;
@@ -113,11 +102,12 @@ struct Client::State {
 
   ConnectionOptions options;
   UniqueFd wake_event;
-  std::map<int, Socket> sockets;
+  std::map<int, short> sockets;  ///< What curl waits for.
   std::optional<TimePoint> timer;
   std::vector<pollfd> polled;
-  std::set<CurlTransfer*> live;
-  MultiHandle multi;  // Last: its end calls back into the members above.
+  CurlShared shared;
+  std::vector<CurlTransfer*> uploads;  ///< Those at the end of `polled`.
+  MultiHandle multi;                   // Last: its end calls back into the members above.
 };
 
 Client::Client(ConnectionOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -125,7 +115,7 @@ Client::Client(ConnectionOptions options) : state_(std::make_unique<State>(std::
 Client::~Client() = default;
 
 std::unique_ptr<Transfer> Client::start(const ClientRequest& request) {
-  return std::make_unique<CurlTransfer>(state_->multi.get(), state_->live, state_->options, request);
+  return std::make_unique<CurlTransfer>(state_->shared, state_->options, request);
 }
 
 void Client::wait(std::optional<TimePoint> deadline, std::span<pollfd> watched) {
@@ -136,11 +126,17 @@ void Client::wait(std::optional<TimePoint> deadline, std::span<pollfd> watched) 
   auto& polled = state.polled;
   polled.assign({{state.wake_event.get(), POLLIN, 0}});
   polled.insert(polled.end(), watched.begin(), watched.end());
-  for (const auto& [fd, socket] : state.sockets) {
-    const bool uploading = state.is_live(socket.transfer) && socket.transfer->upload_paused();
+  for (const auto& [fd, events] : state.sockets) {
     // A socket that curl wants nothing of is left alone, or its end would wake us again and again.
-    if (socket.events == 0 && !uploading) continue;
-    polled.push_back({fd, static_cast<short>(socket.events | (uploading ? POLLRDHUP : 0)), 0});
+    if (events != 0) polled.push_back({fd, events, 0});
+  }
+  const size_t first_upload = polled.size();
+  state.uploads.clear();
+  for (CurlTransfer* transfer : state.shared.live) {
+    const int fd = transfer->waiting_upload_socket();
+    if (fd < 0) continue;
+    polled.push_back({fd, POLLRDHUP, 0});
+    state.uploads.push_back(transfer);
   }
   const int ready = ::poll(polled.data(), polled.size(), ran ? 0 : state.poll_timeout_ms(deadline));
   if (ready <= 0) {
@@ -154,8 +150,13 @@ void Client::wait(std::optional<TimePoint> deadline, std::span<pollfd> watched) 
     [[maybe_unused]] const ssize_t n = ::read(state.wake_event.get(), &count, sizeof count);
   }
   for (size_t i = 0; i < watched.size(); ++i) watched[i].revents = polled[i + 1].revents;
-  for (size_t i = 1 + watched.size(); i < polled.size(); ++i) {
+  for (size_t i = 1 + watched.size(); i < first_upload; ++i) {
     if (polled[i].revents != 0) state.run_socket(polled[i]);
+  }
+  for (size_t i = first_upload; i < polled.size(); ++i) {
+    CurlTransfer* transfer = state.uploads[i - first_upload];
+    // curl has read all that came before, or it does so in the next round.
+    if (polled[i].revents != 0 && state.is_live(transfer)) transfer->on_peer_closed();
   }
   state.run_timer();
   state.take_results();

@@ -1,6 +1,10 @@
 #include "http/curl_transfer.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -63,10 +67,8 @@ CurlTransfer* CurlTransfer::of(CURL* easy) {
   return reinterpret_cast<CurlTransfer*>(self);
 }
 
-CurlTransfer::CurlTransfer(CURLM* multi, std::set<CurlTransfer*>& live, const ConnectionOptions& options,
-                           const ClientRequest& request)
-    : multi_(multi),
-      live_(live),
+CurlTransfer::CurlTransfer(CurlShared& shared, const ConnectionOptions& options, const ClientRequest& request)
+    : shared_(shared),
       easy_(curl_easy_init()),
       body_(request.body),
       receive_limit_bytes_(request.receive_limit_bytes),
@@ -75,13 +77,13 @@ CurlTransfer::CurlTransfer(CURLM* multi, std::set<CurlTransfer*>& live, const Co
   set_options(options, request);
   set_method(request);
   curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, header_list_.get());
-  live_.insert(this);
-  curl_multi_add_handle(multi_, easy_.get());
+  shared_.live.insert(this);
+  curl_multi_add_handle(shared_.multi, easy_.get());
 }
 
 CurlTransfer::~CurlTransfer() {
-  if (!done_) curl_multi_remove_handle(multi_, easy_.get());
-  live_.erase(this);
+  if (!done_) curl_multi_remove_handle(shared_.multi, easy_.get());
+  shared_.live.erase(this);
 }
 
 void CurlTransfer::add_header(const std::string& line) {
@@ -116,7 +118,30 @@ void CurlTransfer::set_options(const ConnectionOptions& options, const ClientReq
   if (!options.token.empty()) add_header("Authorization: Bearer " + options.token);
   for (const std::string& line : options.headers) add_header(line);
   for (const auto& [name, value] : request.headers) add_header(fmt::format("{}: {}", name, value));
+  set_callbacks();
+}
 
+void CurlTransfer::set_callbacks() {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &shared_);
+  curl_easy_setopt(
+      easy, CURLOPT_OPENSOCKETFUNCTION, +[](void* shared, curlsocktype, curl_sockaddr* address) {
+        const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+        if (fd >= 0) static_cast<CurlShared*>(shared)->sockets.insert(fd);
+        return static_cast<curl_socket_t>(fd);
+      });
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &shared_);
+  curl_easy_setopt(
+      easy, CURLOPT_CLOSESOCKETFUNCTION, +[](void* shared, curl_socket_t fd) {
+        static_cast<CurlShared*>(shared)->sockets.erase(fd);
+        return ::close(fd);
+      });
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
+  curl_easy_setopt(
+      easy, CURLOPT_PREREQFUNCTION, +[](void* self, char*, char*, int, int local_port) {
+        static_cast<CurlTransfer*>(self)->find_socket(local_port);
+        return CURL_PREREQFUNC_OK;
+      });
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(
       easy, CURLOPT_HEADERFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
@@ -128,6 +153,20 @@ void CurlTransfer::set_options(const ConnectionOptions& options, const ClientReq
       easy, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
         return static_cast<CurlTransfer*>(self)->on_body(std::as_bytes(std::span(data, size * count)));
       });
+}
+
+// Which of curl's sockets this request is about to use: curl tells only its port.
+void CurlTransfer::find_socket(int local_port) {
+  socket_ = -1;
+  for (const int fd : shared_.sockets) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) continue;
+    const in_port_t port = address.ss_family == AF_INET6
+                               ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                               : reinterpret_cast<const sockaddr_in&>(address).sin_port;
+    if (ntohs(port) == local_port) socket_ = fd;
+  }
 }
 
 void CurlTransfer::set_method(const ClientRequest& request) {
@@ -230,7 +269,7 @@ void CurlTransfer::finish(std::optional<Failure> failure) {
   if (done_) return;
   done_ = true;
   failure_ = std::move(failure);
-  curl_multi_remove_handle(multi_, easy_.get());
+  curl_multi_remove_handle(shared_.multi, easy_.get());
 }
 
 }  // namespace trickle::http

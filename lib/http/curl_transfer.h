@@ -10,11 +10,19 @@
 
 namespace trickle::http {
 
+class CurlTransfer;
+
+/// What the transfers of one client share.
+struct CurlShared {
+  CURLM* multi = nullptr;
+  std::set<CurlTransfer*> live;
+  std::set<int> sockets;  ///< All that curl has open.
+};
+
 class CurlTransfer final : public Transfer {
  public:
-  /// Enters itself in `live` for as long as it exists.
-  CurlTransfer(CURLM* multi, std::set<CurlTransfer*>& live, const ConnectionOptions& options,
-               const ClientRequest& request);
+  /// Enters itself in shared.live for as long as it exists.
+  CurlTransfer(CurlShared& shared, const ConnectionOptions& options, const ClientRequest& request);
   ~CurlTransfer() override;
 
   static CurlTransfer* of(CURL* easy);
@@ -29,7 +37,8 @@ class CurlTransfer final : public Transfer {
   void resume_upload() override;
   [[nodiscard]] TimePoint started_at() const override { return started_at_; }
 
-  [[nodiscard]] bool upload_paused() const { return upload_paused_; }
+  /// The socket of an upload that waits for its source, whose end curl would not notice; -1 for all others.
+  [[nodiscard]] int waiting_upload_socket() const { return upload_paused_ && !done_ ? socket_ : -1; }
   /// curl has finished with it.
   void on_done(CURLcode code);
   /// The server closed its side. curl itself finds out, unless the upload is paused.
@@ -45,6 +54,8 @@ class CurlTransfer final : public Transfer {
 
   void set_options(const ConnectionOptions& options, const ClientRequest& request);
   void set_method(const ClientRequest& request);
+  void set_callbacks();
+  void find_socket(int local_port);
   void add_header(const std::string& line);
   void finish(std::optional<Failure> failure);
   void unpause();
@@ -52,8 +63,7 @@ class CurlTransfer final : public Transfer {
   size_t on_body(std::span<const std::byte> bytes);
   size_t on_upload(std::span<std::byte> buffer);
 
-  CURLM* multi_;
-  std::set<CurlTransfer*>& live_;
+  CurlShared& shared_;
   std::unique_ptr<CURL, EasyDeleter> easy_;
   std::unique_ptr<curl_slist, ListDeleter> header_list_;
   std::array<char, CURL_ERROR_SIZE> error_text_{};
@@ -65,6 +75,7 @@ class CurlTransfer final : public Transfer {
   bool head_complete_ = false;
   std::vector<std::byte> received_;
   size_t consumed_ = 0;
+  int socket_ = -1;
   bool upload_paused_ = false;
   bool receive_paused_ = false;
   bool done_ = false;

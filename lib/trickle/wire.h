@@ -20,8 +20,8 @@ inline constexpr std::chrono::seconds kRestartedNumbering{5};      ///< See Subs
 /// An answer of a trickle server, as far as a client cares.
 struct Answer {
   int status = 0;
-  std::optional<int64_t> seq;     ///< Lp-Trickle-Seq
-  std::optional<int64_t> latest;  ///< Lp-Trickle-Latest: the number that will be written next.
+  std::optional<int64_t> seq{};     ///< Lp-Trickle-Seq
+  std::optional<int64_t> latest{};  ///< Lp-Trickle-Latest: the number that will be written next.
   bool closed = false;            ///< Lp-Trickle-Closed: the stream has ended.
 };
 

@@ -10,9 +10,9 @@ namespace trickle {
 
 struct ConnectionOptions {
   bool insecure = false;             ///< Accept any TLS certificate. Warned about when used.
-  std::string ca_file;               ///< PEM bundle to verify servers with; empty: the system's.
-  std::vector<std::string> headers;  ///< Extra request headers, each "Name: value".
-  std::string token;                 ///< Sent as "Authorization: Bearer"; never logged. Empty: none.
+  std::string ca_file{};               ///< PEM bundle to verify servers with; empty: the system's.
+  std::vector<std::string> headers{};  ///< Extra request headers, each "Name: value".
+  std::string token{};                 ///< Sent as "Authorization: Bearer"; never logged. Empty: none.
 
   /// Consecutive failures that are retried before giving up; nullopt: for ever. Subscribers only count
   /// requests; publishers give up on time (server_timeout) unless this is nullopt.

@@ -32,12 +32,12 @@ enum class OnLag {
 };
 
 struct PublisherOptions {
-  std::string url;  ///< Of the channel.
-  ConnectionOptions connection;
+  std::string url{};  ///< Of the channel.
+  ConnectionOptions connection{};
   std::string content_type = "video/MP2T";
   OnLag on_lag = OnLag::kBlock;
   size_t buffer_bytes = 32 * 1024 * 1024;  ///< Accepted and not sent yet.
-  std::optional<int64_t> start;            ///< Number of the first segment; nullopt: the server's next.
+  std::optional<int64_t> start{};            ///< Number of the first segment; nullopt: the server's next.
   bool keep_channel = false;               ///< Don't delete the channel at the end.
   int stop_fd =
       -1;  ///< Once readable (StopToken::fd()), nothing is waited for without end any more; -1: none.

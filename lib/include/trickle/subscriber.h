@@ -27,12 +27,12 @@ enum class OnGap {
 };
 
 struct SubscriberOptions {
-  std::string url;  ///< Of the channel.
-  ConnectionOptions connection;
+  std::string url{};  ///< Of the channel.
+  ConnectionOptions connection{};
 
   /// "current", "next", "oldest", a number, or -N (the N-th newest; -1 is next, -2 current).
   std::string start = "current";
-  std::optional<uint64_t> segments;  ///< End after so many; nullopt: at the end of the stream.
+  std::optional<uint64_t> segments{};  ///< End after so many; nullopt: at the end of the stream.
   OnGap on_gap = OnGap::kLatest;
   /// How long to ask again for a channel that is not there yet; zero: not at all.
   std::chrono::milliseconds wait_for_channel{0};
