@@ -107,6 +107,7 @@ void PublisherState::begin_segment() {
   if (open_) end_segment();
   Segment& segment = segments_.back();
   segment.begun = true;
+  last_begun_at_ = clock_.now();
   open_ = true;
   open_id_ = segment.id;
   add_segment_ahead();
@@ -223,6 +224,7 @@ bool PublisherState::finished() const { return error_ || phase_ == Phase::kDone;
 void PublisherState::next_phase() {
   if (phase_ != Phase::kRun || !closed_ || in_flight() > 0 || !deletes_.empty()) return;
   phase_ = options_.keep_channel ? Phase::kDone : Phase::kDelete;
+  control_not_before_ = last_begun_at_ + options_.linger;
 }
 
 // The sender's side: control requests

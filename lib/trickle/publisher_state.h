@@ -122,6 +122,7 @@ class PublisherState {
 
   Phase phase_ = Phase::kCreate;
   TimePoint control_not_before_{};
+  TimePoint last_begun_at_{};
   int control_failures_ = 0;
   std::deque<int64_t> deletes_;
   std::deque<Segment> segments_;

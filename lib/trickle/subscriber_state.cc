@@ -48,8 +48,9 @@ SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
   if (answer.closed) {  // Looked at before the status: an empty segment is no end, and an end is a plain 200.
     found_ = true;
     if (in_segment_) return lose_rest_and_ask("the stream ended");
-    return Verdict::kEnd;
+    return end();
   }
+  if (answer.latest && !server_lost_) known_next_ = std::max(known_next_, *answer.latest);
   if (answer.status == 200) return on_success(answer);
   if (answer.status == kStatusNoSegment) return on_no_segment(answer);
   if (answer.status == 404) return on_not_found();
@@ -144,6 +145,17 @@ SubscriberState::Verdict SubscriberState::on_not_found() {
     }
   }
   if (in_segment_) return lose_rest_and_ask("the stream ended");
+  return end();
+}
+
+// A stream that ends takes those of its segments with it that were not asked for in time.
+SubscriberState::Verdict SubscriberState::end() {
+  if (wanted_ && *wanted_ < known_next_) {
+    log::warning("the stream ended before segments {} to {} were read: they are lost", *wanted_,
+                 known_next_ - 1);
+    count_gap();
+    known_next_ = 0;
+  }
   return Verdict::kEnd;
 }
 

@@ -64,6 +64,7 @@ class SubscriberState {
   Verdict retry(const Error& error);
   Verdict fail(Error error);
   Verdict lose_rest_and_ask(std::string_view why);
+  Verdict end();
   void jump_to(int64_t number, std::string_view why);
   void jump_to_oldest(std::string_view why);
   void ask_for(int64_t number, Duration delay);
@@ -76,6 +77,7 @@ class SubscriberState {
   Ask ask_;
   std::optional<int64_t> wanted_;
   std::optional<int64_t> gap_from_;  ///< The first number missed, while the server is asked for its oldest.
+  int64_t known_next_ = 0;           ///< Numbers below this have been written, as far as the server said.
   int64_t segment_ = -1;
   uint64_t delivered_bytes_ = 0;
   bool in_segment_ = false;

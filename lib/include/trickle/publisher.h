@@ -37,10 +37,13 @@ struct PublisherOptions {
   std::string content_type = "video/MP2T";
   OnLag on_lag = OnLag::kBlock;
   size_t buffer_bytes = 32 * 1024 * 1024;  ///< Accepted and not sent yet.
-  std::optional<int64_t> start{};            ///< Number of the first segment; nullopt: the server's next.
+  std::optional<int64_t> start{};          ///< Number of the first segment; nullopt: the server's next.
   bool keep_channel = false;               ///< Don't delete the channel at the end.
-  int stop_fd =
-      -1;  ///< Once readable (StopToken::fd()), nothing is waited for without end any more; -1: none.
+  /// The channel is deleted no sooner than this after the last segment began: readers that were given several
+  /// segments at once need a moment to ask for them, and what is deleted can't be read any more.
+  std::chrono::milliseconds linger{500};
+  /// Once readable (StopToken::fd()), nothing is waited for without end any more; -1: none.
+  int stop_fd = -1;
   Counters* counters = nullptr;  ///< Must outlive the publisher; may be null.
 };
 

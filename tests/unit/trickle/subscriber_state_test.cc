@@ -74,6 +74,15 @@ TEST_F(SubscriberRules, NotFoundAtFirstIsAFailureAndLaterTheEnd) {
   EXPECT_EQ(later.on_answer({.status = 404}), Verdict::kEnd);
 }
 
+TEST_F(SubscriberRules, SegmentsThatEndedWithTheirStreamBeforeTheyWereReadAreAGap) {
+  auto state = make({.start = "0"});
+  ASSERT_EQ(state.on_answer({.status = 200, .seq = 0, .latest = 3}), Verdict::kRead);
+  state.on_delivered(1);
+  ASSERT_EQ(state.on_complete(1), Verdict::kSegmentDone);
+  EXPECT_EQ(state.on_answer({.status = 404}), Verdict::kEnd);
+  EXPECT_EQ(state.gaps(), 1U);
+}
+
 TEST_F(SubscriberRules, AChannelThatMayComeIsAskedForUntilTheTimeIsUp) {
   auto state = make({.wait_for_channel = seconds(10)});
   ASSERT_EQ(state.on_answer({.status = 404}), Verdict::kAsk);
