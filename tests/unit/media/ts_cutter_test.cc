@@ -219,7 +219,7 @@ TEST(TsCutter, SkipsWhatIsNoPacketAndCountsIt) {
   ByteVector damaged(23, 0x11);
   const auto middle = static_cast<std::ptrdiff_t>(100 * ts::kPacketBytes);
   append(damaged, {stream.begin(), stream.begin() + middle});
-  damaged.insert(damaged.end(), 77, 0x47);
+  append(damaged, ByteVector(77, 0x47));
   append(damaged, {stream.begin() + middle, stream.end()});
   for (const size_t step : {size_t{1}, size_t{50}, size_t{5000}}) {
     TsCutter cutter({.min_segment = milliseconds(0)}, clock);
@@ -266,7 +266,7 @@ TEST(TsCutter, PassesATruncatedEndOn) {
   FakeClock clock;
   TsWriter writer;
   ByteVector stream = make_stream(writer, 10, 30, true);
-  stream.resize(stream.size() - 100);
+  stream.erase(stream.end() - 100, stream.end());
   TsCutter cutter({}, clock);
   Collector sink;
   ASSERT_TRUE(cutter.add(stream, sink));

@@ -37,8 +37,8 @@ TEST(TsPacket, ParsesPidStartFlagPayloadAndStuffing) {
 }
 
 TEST(TsPacket, ReadsTheClockReference) {
-  ByteVector bytes{kSyncByte, 0x01, 0x00, 0x20, 183, 0x10, 0x00, 0x00, 0x00, 0x01, 0x7e, 0x05};
-  bytes.resize(kPacketBytes, 0xff);
+  const ByteVector bytes =
+      testing::padded({kSyncByte, 0x01, 0x00, 0x20, 183, 0x10, 0x00, 0x00, 0x00, 0x01, 0x7e, 0x05}, 0xff);
   const auto parsed = parse_packet(packet(bytes));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->pcr, 2 * 300 + 5);
@@ -46,8 +46,7 @@ TEST(TsPacket, ReadsTheClockReference) {
 }
 
 TEST(TsPacket, RefusesAnAdaptationFieldLongerThanThePacket) {
-  ByteVector bytes{kSyncByte, 0x01, 0x00, 0x30, 184};
-  bytes.resize(kPacketBytes, 0);
+  const ByteVector bytes = testing::padded({kSyncByte, 0x01, 0x00, 0x30, 184}, 0);
   EXPECT_FALSE(parse_packet(packet(bytes)));
 }
 
@@ -137,14 +136,14 @@ TEST(AccessUnitScanner, TellsH264IdrFromOtherPicturesWhateverThePieces) {
 
 TEST(AccessUnitScanner, StaysUndecidedUntilTheFirstSlice) {
   ByteVector unit = TsWriter::h264(true, 0, 700);
-  unit.resize(unit.size() - 4);
+  unit.erase(unit.end() - 4, unit.end());
   EXPECT_EQ(scan(Codec::kH264, unit), RandomAccess::kUndecided);
 }
 
 TEST(AccessUnitScanner, KnowsHevcIdrBlaAndCra) {
   const auto unit = [](int type) {
     ByteVector bytes{0, 0, 1, 0x40, 1, 0xaa, 0, 0, 1, static_cast<uint8_t>(type << 1), 1};
-    bytes.insert(bytes.end(), 50, 0xcc);
+    testing::append(bytes, ByteVector(50, 0xcc));
     return bytes;
   };
   for (int type = 16; type <= 20; ++type) EXPECT_EQ(scan(Codec::kHevc, unit(type)), RandomAccess::kKeyframe);
@@ -183,8 +182,9 @@ TEST(LooksLikeTs, SaysNoToOtherFormatsAndYesToPacketsEvenIfMisaligned) {
   ByteVector bytes;
   for (int i = 0; i < 6; ++i) testing::append(bytes, writer.null_packet());
   EXPECT_TRUE(looks_like_ts(bytes));
-  bytes.insert(bytes.begin(), 17, 0x00);
-  EXPECT_TRUE(looks_like_ts(bytes));
+  ByteVector misaligned(17, 0x00);
+  testing::append(misaligned, bytes);
+  EXPECT_TRUE(looks_like_ts(misaligned));
   const std::string json = R"({"Go":"G"})"
                            "\n";
   EXPECT_FALSE(looks_like_ts(Bytes(reinterpret_cast<const uint8_t*>(json.data()), json.size())));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,13 @@ namespace trickle::testing {
 using ByteVector = std::vector<uint8_t>;
 
 inline void append(ByteVector& to, const ByteVector& more) { to.insert(to.end(), more.begin(), more.end()); }
+
+/// One packet's worth of bytes that begins with `head`.
+inline ByteVector padded(std::initializer_list<uint8_t> head, uint8_t fill) {
+  ByteVector bytes(ts::kPacketBytes, fill);
+  std::copy(head.begin(), head.end(), bytes.begin());
+  return bytes;
+}
 
 class TsWriter {
  public:
@@ -73,11 +81,7 @@ class TsWriter {
     return packets(pid, unit, random_access);
   }
 
-  ByteVector null_packet() {
-    ByteVector packet{ts::kSyncByte, 0x1f, 0xff, 0x10};
-    packet.resize(ts::kPacketBytes, 0xff);
-    return packet;
-  }
+  ByteVector null_packet() { return padded({ts::kSyncByte, 0x1f, 0xff, 0x10}, 0xff); }
 
   /// H.264 access units: what a scanner must tell apart. `sei_bytes` of user data stand before the slice.
   static ByteVector h264(bool idr, size_t slice_bytes, size_t sei_bytes = 0, bool recovery = false) {
@@ -86,11 +90,11 @@ class TsWriter {
     if (recovery) append(unit, {0, 0, 1, 0x06, 0x06, 0x01, 0x84, 0x80});
     if (sei_bytes > 0) {
       append(unit, {0, 0, 1, 0x06, 0x05, 0x10});
-      unit.insert(unit.end(), sei_bytes, 0x55);
+      append(unit, ByteVector(sei_bytes, 0x55));
       unit.push_back(0x80);
     }
     append(unit, {0, 0, 1, static_cast<uint8_t>(idr ? 0x65 : 0x41)});
-    unit.insert(unit.end(), slice_bytes, 0xab);
+    append(unit, ByteVector(slice_bytes, 0xab));
     return unit;
   }
 
@@ -104,7 +108,7 @@ class TsWriter {
       ByteVector packet = header(pid, at == 0);
       packet.insert(packet.end(), section.begin() + static_cast<std::ptrdiff_t>(at),
                     section.begin() + static_cast<std::ptrdiff_t>(std::min(at + 184, section.size())));
-      packet.resize(ts::kPacketBytes, 0xff);
+      append(packet, ByteVector(ts::kPacketBytes - packet.size(), 0xff));
       append(out, packet);
     }
     return out;
@@ -124,7 +128,7 @@ class TsWriter {
         const size_t field = 184 - take - 1;
         packet.push_back(static_cast<uint8_t>(field));
         if (field > 0) packet.push_back(flagged ? 0x40 : 0x00);
-        if (field > 1) packet.insert(packet.end(), field - 1, 0xff);
+        if (field > 1) append(packet, ByteVector(field - 1, 0xff));
       }
       packet.insert(packet.end(), unit.begin() + static_cast<std::ptrdiff_t>(at),
                     unit.begin() + static_cast<std::ptrdiff_t>(at + take));
