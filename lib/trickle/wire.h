@@ -22,7 +22,7 @@ struct Answer {
   int status = 0;
   std::optional<int64_t> seq{};     ///< Lp-Trickle-Seq
   std::optional<int64_t> latest{};  ///< Lp-Trickle-Latest: the number that will be written next.
-  bool closed = false;            ///< Lp-Trickle-Closed: the stream has ended.
+  bool closed = false;              ///< Lp-Trickle-Closed: the stream has ended.
 };
 
 /// Reads a header's number: nothing unless it is one, from 0 up to 2^63-2, and nothing else.

@@ -9,7 +9,7 @@
 namespace trickle {
 
 struct ConnectionOptions {
-  bool insecure = false;             ///< Accept any TLS certificate. Warned about when used.
+  bool insecure = false;               ///< Accept any TLS certificate. Warned about when used.
   std::string ca_file{};               ///< PEM bundle to verify servers with; empty: the system's.
   std::vector<std::string> headers{};  ///< Extra request headers, each "Name: value".
   std::string token{};                 ///< Sent as "Authorization: Bearer"; never logged. Empty: none.
