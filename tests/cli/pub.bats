@@ -26,7 +26,8 @@ subscribe() {
   ffmpeg -nostdin -loglevel error -re -i clip.ts -c copy -f mpegts - | tee in.ts | trickle-pub "$RELAY/c"
   wait "$SUB"
   cmp in.ts out
-  grep -q 'received 4 segments' out.log
+  # A keyframe that comes early by the clock on the wall begins no segment.
+  grep -qE 'received [2-4] segments' out.log
 }
 
 @test "a clip as fast as it can be read comes out of the relay byte for byte" {
@@ -148,9 +149,10 @@ subscribe() {
   BACKGROUND+=("$chain")
   wait_until 20 bash -c '[ "$(stat -c %s out)" -gt 200000 ]'
   kill -KILL "$RELAY_PID"
+  wait "$RELAY_PID" || true  # Only now is the port free again.
   background trickle-relay --listen "127.0.0.1:$port" 2>relay2.log
-  wait "$chain"
-  wait "$SUB"
+  wait_until 40 bash -c "! kill -0 $chain"
+  wait_until 20 bash -c "! kill -0 $SUB"
   local lost
   lost=$(sed -n 's/.*info: published .* lost [0-9]* segments, \([0-9]*\) bytes$/\1/p' pub.log)
   local acknowledged
