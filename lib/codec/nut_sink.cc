@@ -2,8 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -129,7 +129,7 @@ void NutSink::add_side_data(const VideoFrame& frame) {
     note_ = note;
     const std::string text = format_picture_note(note);
     uint8_t* data = av_packet_new_side_data(packet_.get(), AV_PKT_DATA_NEW_EXTRADATA, text.size());
-    if (data != nullptr) std::memcpy(data, text.data(), text.size());
+    if (data != nullptr) std::copy(text.begin(), text.end(), data);
   }
 }
 
