@@ -1,7 +1,7 @@
 # One function for each kind of target, so that the CMakeLists files of the folders only list what is theirs.
 
 # trickle_library(NAME SOURCES a.cc b.cc DEPS trickle_x PRIVATE_DEPS Pkg::y)
-# A static library named trickle_NAME. DEPS are the arrows of the house (lib/README in CONTRIBUTING.md);
+# A static library named trickle_NAME. DEPS are the arrows of the house (the table of CONTRIBUTING.md);
 # PRIVATE_DEPS are third-party packages that no header of the folder shows.
 function(trickle_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
