@@ -31,7 +31,8 @@ blocks() {
 @test "the commands of the README work as printed" {
   local -x TRICKLE_SUB_WAIT=10
   local block='' line published=no number=0
-  while IFS= read -r line; do
+  # On a descriptor of its own: ffmpeg reads standard input as a person's keys.
+  while IFS= read -r -u 9 line; do
     if [ "$line" != ==== ]; then
       block+=$line$'\n'
       continue
@@ -39,6 +40,8 @@ blocks() {
     number=$((number + 1))
     block=${block//127.0.0.1:3389/$RELAY}
     block=${block//127.0.0.1:8080/$WORKER}
+    # PyAV comes as a Debian package, for Debian's Python; another one may stand before it in PATH.
+    block=${block//python3 //usr/bin/python3 }
     # curl's exit code says nothing about the status by itself; a refused request must fail the test.
     block=${block//curl /curl -sS --fail-with-body }
     echo "block $number: $block"
@@ -54,7 +57,7 @@ blocks() {
       [ "$status" -eq 0 ]
     fi
     block=''
-  done < <(blocks)
+  done 9< <(blocks)
   [ "$(count_frames recording.ts)" -gt 0 ]
   [ "$(find segments -name '*.ts' | wc -l)" -gt 0 ]
   [ -s still.png ]

@@ -136,11 +136,15 @@ channel_says() {
   [ "$(ask --data-binary @large "$RELAY/cam/3")" = 413 ]
 }
 
-@test "it listens on IPv6, and on a name" {
+@test "it listens on IPv6" {
   background trickle-relay --listen '[::1]:0' --port-file six.port 2>six.log
   wait_until 10 test -s six.port
   grep -q "listening on http://\[::1\]:$(cat six.port)/" six.log
   [ "$(ask "http://[::1]:$(cat six.port)/_health")" = 200 ]
+}
+
+@test "it listens on a name" {
+  getent ahosts localhost || skip 'this machine does not know the name localhost'
   background trickle-relay --listen localhost:0 --port-file name.port 2>name.log
   wait_until 10 test -s name.port
   [ "$(ask "http://localhost:$(cat name.port)/_health")" = 200 ]
