@@ -5,12 +5,13 @@ load helpers
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-# subscribe CHANNEL FILE [OPTIONS]: reads a channel that this creates into FILE in the background; its number is in $SUB.
+# subscribe CHANNEL FILE [OPTIONS]: reads a channel that this creates from its first segment on into FILE, in the
+# background; its number is in $SUB.
 subscribe() {
   local channel=$1 file=$2
   shift 2
   curl -sf -X POST -H 'Expect-Content: video/MP2T' "$RELAY/$channel"
-  background trickle-sub --log-level debug "$@" "$RELAY/$channel" >"$file" 2>"$file.log"
+  background trickle-sub --log-level debug --start 0 "$@" "$RELAY/$channel" >"$file" 2>"$file.log"
   SUB=$LAST
   wait_until 10 grep -q GET "$file.log"
 }
