@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 
 #include "base/log.h"
 #include "base/try.h"
@@ -35,6 +37,9 @@ struct Options {
   size_t max_connections = 0;
   std::string idle_timeout = "5m";
   std::string drain = "5s";
+  std::string publish_token_file;
+  std::string subscribe_token_file;
+  std::string admin_token_file;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -63,6 +68,14 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("DURATION");
   app.add_option("--drain", options.drain, "Time for open segments to end at shutdown")
       ->type_name("DURATION");
+  app.add_option("--publish-token-file", options.publish_token_file,
+                 "Lines of TOKEN [CHANNEL-PATTERN] that open POST and DELETE")
+      ->type_name("FILE");
+  app.add_option("--subscribe-token-file", options.subscribe_token_file, "The same for GET")
+      ->type_name("FILE");
+  app.add_option("--admin-token-file", options.admin_token_file,
+                 "The same for everything, /_channels and /_metrics too")
+      ->type_name("FILE");
 }
 
 Result<std::chrono::milliseconds> milliseconds_of(const std::string& option, const std::string& text) {
@@ -82,6 +95,16 @@ uint64_t half_of_memory() {
   return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
 }
 
+bool has_files_to_reload(const Options& options) {
+  return !options.publish_token_file.empty() || !options.subscribe_token_file.empty() ||
+         !options.admin_token_file.empty();
+}
+
+Result<AccessRules> access_rules(const Options& options) {
+  return read_access_rules(options.publish_token_file, options.subscribe_token_file,
+                           options.admin_token_file);
+}
+
 Result<RelayOptions> relay_options(const Options& options) {
   RelayOptions relay;
   TRICKLE_TRY_ASSIGN(relay.base_path, normal_base_path(options.base_path));
@@ -98,7 +121,25 @@ Result<RelayOptions> relay_options(const Options& options) {
   }
   if (options.max_channels > 0) relay.max_channels = options.max_channels;
   TRICKLE_TRY_ASSIGN(relay.idle_timeout, milliseconds_of("--idle-timeout", options.idle_timeout));
+  TRICKLE_TRY_ASSIGN(relay.access, access_rules(options));
   return relay;
+}
+
+// What SIGHUP reads anew. What is wrong with a file is said, and what was read before stays.
+void reload(const Options& options, Relay& relay) {
+  auto rules = access_rules(options);
+  if (!rules) return log::error("not reloaded: {}", rules.error().to_string());
+  relay.set_access(*std::move(rules));
+  log::info("reloaded the token files");
+}
+
+// Only where there is something to reload: elsewhere SIGHUP ends the program, as of old.
+void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, Relay& relay) {
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    reload(options, relay);
+    reload_on_hangup(signals, options, relay);
+  });
 }
 
 // Each reader costs a descriptor, and the default limit of 1,024 is soon reached.
@@ -123,6 +164,12 @@ Result<void> run(const Options& options, cli::Context& context) {
   http::Server server(io, server_options, [&relay](const auto& exchange) { relay.handle(exchange); });
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
   TRICKLE_TRY(cli::announce_listening(options.listen, bound));
+
+  boost::asio::signal_set hangup(io);
+  if (has_files_to_reload(options)) {
+    hangup.add(SIGHUP);
+    reload_on_hangup(hangup, options, relay);
+  }
 
   boost::asio::steady_timer farewell(io);
   boost::asio::posix::stream_descriptor stop(io, ::dup(context.stop.fd()));

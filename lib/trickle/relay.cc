@@ -36,7 +36,7 @@ void not_allowed(http::Exchange& exchange, const char* allowed) {
 void create_channel(Relay::State& state, http::Exchange& exchange, const std::string& channel) {
   ChannelOptions options;
   options.content_type = exchange.head().header("Expect-Content");
-  switch (state.store->create(channel, std::move(options), state.may_create(channel))) {
+  switch (state.store->create(channel, std::move(options), state.may_create(channel, exchange.head()))) {
     case CreateStatus::kCreated:
     case CreateStatus::kExists:
       return exchange.respond({});
@@ -137,9 +137,10 @@ void Relay::State::tell_feed(const std::string& channel, bool added) {
   grant.writer->finish();
 }
 
-bool Relay::State::may_create(std::string_view channel) const {
+bool Relay::State::may_create(std::string_view channel, const http::RequestHead& head) const {
   return options.autocreate ||
-         std::find(options.channels.begin(), options.channels.end(), channel) != options.channels.end();
+         std::find(options.channels.begin(), options.channels.end(), channel) != options.channels.end() ||
+         options.access.is_admin(channel, token_of(head));
 }
 
 void Relay::State::wait_for_body(WaitingPost& post) {
@@ -194,6 +195,7 @@ void Relay::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const std::string& method = exchange->head().method;
   const bool reads = method == "GET" || method == "HEAD";
   log::debug("{} {} {}", exchange->head().peer, method, exchange->head().raw_path);
+  if (!relay_admits(*state_, *exchange, target)) return;
   switch (target.kind) {
     case RelayTarget::Kind::kUnknown:
       return exchange->respond(plain_text(404, "Not found"));
@@ -215,6 +217,8 @@ void Relay::handle(const std::shared_ptr<http::Exchange>& exchange) {
       return reads ? relay_health_page(*state_, *exchange) : not_allowed(*exchange, "GET, HEAD");
   }
 }
+
+void Relay::set_access(AccessRules rules) { state_->options.access = std::move(rules); }
 
 void Relay::shutdown(std::chrono::milliseconds drain, std::function<void()> done) {
   if (std::exchange(state_->shutting_down, true)) return;

@@ -15,6 +15,7 @@
 
 #include "http/server.h"
 #include "io/clock.h"
+#include "trickle/access.h"
 
 namespace trickle {
 
@@ -22,9 +23,10 @@ struct Counters;
 
 struct RelayOptions {
   std::string base_path = "/";          ///< Begins and ends with "/".
-  bool autocreate = true;               ///< Clients may make channels.
+  bool autocreate = true;               ///< Clients may make channels; without it only admins.
   std::vector<std::string> channels{};  ///< Made at the start, never swept, may be made again after a DELETE.
   bool changefeed = false;
+  AccessRules access{};                       ///< Which tokens open what.
   size_t window = 5;                          ///< Segments kept for each channel.
   uint64_t max_segment_bytes = 64ull << 20;   ///< More: 413.
   uint64_t max_channel_bytes = 256ull << 20;  ///< More: the oldest segments go, then 413.
@@ -51,6 +53,9 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   void handle(const std::shared_ptr<http::Exchange>& exchange);
+
+  /// For the requests that follow; those that were let in stay.
+  void set_access(AccessRules rules);
 
   /// Ends every channel: the feed and all readers are told, segments that a writer is in the middle of get
   /// `drain` to be finished. `done` is called when nothing is left to wait for.

@@ -115,7 +115,7 @@ void relay_post(const RelayStatePtr& state, const std::shared_ptr<http::Exchange
   if (*number >= 0) request.number = *number;
   request.content_type = exchange->head().header("Content-Type");
   request.reset = !exchange->head().header("Lp-Trickle-Reset").empty();
-  request.may_create = state->may_create(target.channel);
+  request.may_create = state->may_create(target.channel, exchange->head());
   std::make_shared<SegmentPost>(state, exchange)->start(request);
 }
 

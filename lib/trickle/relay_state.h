@@ -30,7 +30,7 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   void start();
   void stop();
   void tell_feed(const std::string& channel, bool added);
-  [[nodiscard]] bool may_create(std::string_view channel) const;
+  [[nodiscard]] bool may_create(std::string_view channel, const http::RequestHead& head) const;
   void wait_for_body(WaitingPost& post);
   void send_due_continues();
   void sweep_later();
@@ -56,6 +56,10 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
 
 using RelayStatePtr = std::shared_ptr<Relay::State>;
 
+// relay_access.cc
+/// Whether the request may do what it wants. \return false when it was answered 401 or 403.
+[[nodiscard]] bool relay_admits(const Relay::State& state, http::Exchange& exchange,
+                                const RelayTarget& target);
 // relay_get.cc
 void relay_get(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>& exchange,
                const RelayTarget& target);
