@@ -73,6 +73,8 @@ enum class WriteStatus {
   kNoChannel,      ///< And it may not be created, or is tombstoned.
   kAlreadyClosed,  ///< The segment is complete or gone: there is nothing to send.
   kTooManyChannels,
+  kOutOfMemory,   ///< Over the memory cap of all channels.
+  kNoNumberLeft,  ///< The channel has come to the largest number there is.
   kShuttingDown,
 };
 
@@ -110,14 +112,16 @@ struct ReadGrant {
   SegmentNumber latest = 0;                    ///< channel->next when asked.
 };
 
-enum class CreateStatus { kCreated, kExists, kNoChannel, kTooManyChannels, kShuttingDown };
+enum class CreateStatus { kCreated, kExists, kNoChannel, kTooManyChannels, kOutOfMemory, kShuttingDown };
 enum class CloseStatus { kClosed, kNoChannel, kNoSegment };
 
 struct StoreLimits {
   size_t window = 5;  ///< Written segments kept for each channel.
   uint64_t max_segment_bytes = 64ull << 20;
   uint64_t max_channel_bytes = 256ull << 20;
-  uint64_t memory_bytes = UINT64_MAX;  ///< Of all channels together.
+  /// Of all channels together: bytes, what it takes to keep them, and what readers still hold of channels
+  /// that have ended.
+  uint64_t memory_bytes = UINT64_MAX;
   size_t max_channels = SIZE_MAX;
   Duration idle_timeout = std::chrono::minutes(5);
 };
@@ -126,6 +130,7 @@ struct ChannelOptions {
   std::string content_type{};
   size_t window = 0;       ///< 0: that of the limits.
   bool permanent = false;  ///< Never swept.
+  bool uncapped = false;   ///< Bounded by its window alone: for the relay's own small documents.
 };
 
 /// One channel at one moment.

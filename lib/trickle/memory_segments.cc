@@ -43,6 +43,8 @@ MemoryStore::Transaction::~Transaction() {
 MemoryStore::Writer::Writer(MemoryStore& store, ChannelPtr channel, SegmentPtr segment,
                             WriterListener& listener)
     : store_(store),
+      number_(segment->number()),
+      head_(channel->head),
       channel_(std::move(channel)),
       segment_(std::move(segment)),
       link_(std::make_shared<WriterLink>(WriterLink{&listener})) {
@@ -51,33 +53,41 @@ MemoryStore::Writer::Writer(MemoryStore& store, ChannelPtr channel, SegmentPtr s
 
 MemoryStore::Writer::~Writer() {
   link_->listener = nullptr;
-  if (!attached_) return;
+  if (!segment_) return;
+  const auto channel = channel_;
+  const auto segment = segment_;
   detach();
-  store_.forget_if_unused(*channel_, segment_);
+  store_.forget_if_unused(*channel, segment);
 }
 
 void MemoryStore::Writer::detach() {
-  attached_ = false;
   segment_->set_writer(nullptr);
+  segment_.reset();
+  channel_.reset();
 }
 
 AppendStatus MemoryStore::Writer::append(std::span<const char> bytes) {
   const Transaction transaction(store_);
-  if (attached_) return store_.append(*channel_, segment_, bytes);
+  const auto channel = channel_;
+  const auto segment = segment_;
+  if (segment) return store_.append(*channel, segment, bytes);
   store_.totals_.discarded_bytes += bytes.size();
   return AppendStatus::kDiscarded;
 }
 
 void MemoryStore::Writer::finish() {
   const Transaction transaction(store_);
-  if (!attached_) return;
+  if (!segment_) return;
+  const auto channel = channel_;
+  const auto segment = segment_;
   detach();
-  store_.close_segment(*channel_, segment_);
+  store_.close_segment(*channel, segment);
 }
 
 MemoryStore::SegmentPtr MemoryStore::add_segment(Channel& channel, SegmentNumber number) {
   auto segment = std::make_shared<Segment>(channel.head, number);
   channel.segments.emplace(number, segment);
+  account(channel, Segment::kOverheadBytes, 0);
   return segment;
 }
 
@@ -97,9 +107,8 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
   }
   segment->append(std::move(chunk));
   channel.last_write = clock_.now();
-  channel.footprint_bytes += footprint;
+  account(channel, static_cast<int64_t>(footprint), 0);
   channel.bytes_in += bytes.size();
-  footprint_bytes_ += footprint;
   totals_.bytes_in += bytes.size();
   notices_->segments.push_back(segment);
   return AppendStatus::kTaken;
@@ -108,6 +117,7 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
 void MemoryStore::close_segment(Channel& channel, const SegmentPtr& segment) {
   const bool was_waiting = segment->state() == SegmentState::kWaiting;
   segment->set_state(SegmentState::kClosed);
+  account(channel, 0, 1);
   end_writer(*segment, WriterEnd::kSegmentClosed);
   if (was_waiting) count_as_written(channel, *segment);
   channel.last_write = clock_.now();
@@ -130,8 +140,8 @@ void MemoryStore::evict(Channel& channel, SegmentPtr segment) {
     ++totals_.segments_evicted;
   }
   channel.segments.erase(segment->number());
-  channel.footprint_bytes -= segment->footprint_bytes();
-  footprint_bytes_ -= segment->footprint_bytes();
+  account(channel, -static_cast<int64_t>(segment->footprint_bytes()),
+          segment->state() == SegmentState::kClosed ? -1 : 0);
   segment->set_state(SegmentState::kEvicted);
   end_writer(*segment, WriterEnd::kSegmentClosed);
   notices_->segments.push_back(std::move(segment));
@@ -150,38 +160,61 @@ void MemoryStore::evict_beyond_window(Channel& channel) {
   }
 }
 
-MemoryStore::Channel* MemoryStore::largest_channel() {
-  Channel* largest = nullptr;
-  for (const auto& [name, channel] : channels_) {
-    const bool has_closed =
-        std::any_of(channel->segments.begin(), channel->segments.end(), [](const auto& entry) {
-          return entry.second->state() == SegmentState::kClosed && entry.second->footprint_bytes() > 0;
-        });
-    if (has_closed && (!largest || channel->footprint_bytes > largest->footprint_bytes))
-      largest = channel.get();
+bool MemoryStore::evict_oldest_closed(Channel& channel) {
+  const auto oldest = std::find_if(channel.segments.begin(), channel.segments.end(), [](const auto& entry) {
+    return entry.second->state() == SegmentState::kClosed;
+  });
+  if (oldest == channel.segments.end()) return false;
+  evict(channel, oldest->second);
+  return true;
+}
+
+void MemoryStore::evict_orphan() {
+  const SegmentPtr segment = orphans_.begin()->second;
+  orphans_.erase(orphans_.begin());
+  footprint_bytes_ -= segment->footprint_bytes();
+  segment->set_state(SegmentState::kEvicted);
+  ++totals_.segments_evicted;
+  notices_->segments.push_back(segment);
+}
+
+// Closed segments go: first those of channels that have ended, then the oldest ones of the largest channel.
+bool MemoryStore::free_memory(uint64_t bytes) {
+  while (footprint_bytes_ + bytes > limits_.memory_bytes) {
+    if (!orphans_.empty()) {
+      evict_orphan();
+    } else if (evictable_.empty() || !evict_oldest_closed(*evictable_.rbegin()->second)) {
+      return false;
+    }
   }
-  return largest;
+  return true;
 }
 
 bool MemoryStore::make_room(Channel& channel, uint64_t bytes, AppendStatus& refusal) {
-  const auto evict_oldest_closed = [this](Channel& victim) {
-    for (const auto& [number, segment] : victim.segments) {
-      if (segment->state() != SegmentState::kClosed) continue;
-      evict(victim, segment);
-      return true;
-    }
-    return false;
-  };
+  if (channel.uncapped) return true;
   refusal = AppendStatus::kSegmentFull;
   while (channel.footprint_bytes + bytes > limits_.max_channel_bytes) {
     if (!evict_oldest_closed(channel)) return false;
   }
   refusal = AppendStatus::kOutOfMemory;
-  while (footprint_bytes_ + bytes > limits_.memory_bytes) {
-    Channel* victim = largest_channel();
-    if (!victim || !evict_oldest_closed(*victim)) return false;
+  return free_memory(bytes);
+}
+
+// The one place where what a channel keeps changes.
+void MemoryStore::account(Channel& channel, int64_t bytes, int closed_segments) {
+  const bool was_evictable = channel.closed_segments > 0 && !channel.uncapped;
+  auto entry = was_evictable ? evictable_.extract({channel.footprint_bytes, &channel})
+                             : decltype(evictable_)::node_type();
+  channel.footprint_bytes += static_cast<uint64_t>(bytes);
+  footprint_bytes_ += static_cast<uint64_t>(bytes);
+  channel.closed_segments += static_cast<size_t>(closed_segments);
+  if (channel.closed_segments == 0 || channel.uncapped) return;
+  if (entry.empty()) {
+    evictable_.emplace(channel.footprint_bytes, &channel);
+  } else {
+    entry.value() = {channel.footprint_bytes, &channel};
+    evictable_.insert(std::move(entry));
   }
-  return true;
 }
 
 void MemoryStore::end_writer(Segment& segment, WriterEnd why) {
@@ -195,7 +228,9 @@ void MemoryStore::forget_if_unused(Channel& channel, const SegmentPtr& segment) 
   if (segment->state() != SegmentState::kWaiting || segment->writer() || !segment->listeners().empty())
     return;
   const auto found = channel.segments.find(segment->number());
-  if (found != channel.segments.end() && found->second == segment) channel.segments.erase(found);
+  if (found == channel.segments.end() || found->second != segment) return;
+  channel.segments.erase(found);
+  account(channel, -static_cast<int64_t>(segment->footprint_bytes()), 0);
 }
 
 }  // namespace trickle

@@ -2,6 +2,7 @@
 #include "trickle/memory_store.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "trickle/memory_store_parts.h"
 
@@ -11,6 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTombstoneTime = 60s;
+// So that making and deleting channels all day takes no memory: beyond it the oldest are forgotten early.
+constexpr size_t kMaxTombstones = 10'000;
+constexpr uint64_t kChannelOverheadBytes = 1024;
 // A publisher that starts over without saying so is believed when nothing was going on for this long.
 constexpr auto kRestartSilence = 5s;
 
@@ -24,6 +28,10 @@ MemoryStore::MemoryStore(StoreLimits limits, const Clock& clock)
     : limits_(limits), clock_(clock), notices_(std::make_unique<Notices>()) {}
 
 MemoryStore::~MemoryStore() = default;
+
+uint64_t MemoryStore::Channel::own_footprint_bytes() const {
+  return kChannelOverheadBytes + head->content_type.size();
+}
 
 MemoryStore::ChannelPtr MemoryStore::lookup(std::string_view name) const {
   const auto found = channels_.find(name);
@@ -47,8 +55,10 @@ MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelO
   channel->head->content_type = options.content_type;
   channel->window = options.window > 0 ? options.window : limits_.window;
   channel->permanent = options.permanent;
+  channel->uncapped = options.uncapped;
   channel->made = channel->last_write = clock_.now();
   channels_.emplace(name, channel);
+  footprint_bytes_ += channel->own_footprint_bytes();
   if (const auto tombstone = tombstones_.find(name); tombstone != tombstones_.end())
     tombstones_.erase(tombstone);
   notices_->changes.emplace_back(name, true);
@@ -57,23 +67,50 @@ MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelO
 
 void MemoryStore::end_channel(const ChannelPtr& channel) {
   channel->head->closed = true;
-  const auto segments = std::move(channel->segments);
-  channel->segments.clear();
-  for (const auto& [number, segment] : segments) {
-    footprint_bytes_ -= segment->footprint_bytes();
-    end_writer(*segment, WriterEnd::kChannelClosed);
-    if (segment->ended()) continue;
-    segment->set_state(SegmentState::kClosed);
-    notices_->segments.push_back(segment);
-  }
+  end_segments(*channel);
+  footprint_bytes_ -= channel->own_footprint_bytes();
   notices_->channels.push_back(channel);
   notices_->changes.emplace_back(channel->head->name, false);
   channels_.erase(channel->head->name);
 }
 
+// Readers get what is there to its end, and as long as they need it, it counts.
+void MemoryStore::end_segments(Channel& channel) {
+  account(channel, -static_cast<int64_t>(channel.footprint_bytes),
+          -static_cast<int>(channel.closed_segments));
+  for (const auto& [number, segment] : std::exchange(channel.segments, {})) {
+    end_writer(*segment, WriterEnd::kChannelClosed);
+    if (!segment->ended()) {
+      segment->set_state(SegmentState::kClosed);
+      notices_->segments.push_back(segment);
+    }
+    if (segment->size_bytes() == 0 || segment->listeners().empty()) continue;
+    footprint_bytes_ += segment->footprint_bytes();
+    orphans_.emplace(segment.get(), segment);
+  }
+}
+
 bool MemoryStore::tombstoned(std::string_view name) const {
   const auto found = tombstones_.find(name);
   return found != tombstones_.end() && clock_.now() < found->second;
+}
+
+void MemoryStore::bury(std::string_view name) {
+  const TimePoint until = clock_.now() + kTombstoneTime;
+  tombstones_.insert_or_assign(std::string(name), until);
+  tombstones_by_age_.emplace_back(until, name);
+  forget_tombstones();
+}
+
+void MemoryStore::forget_tombstones() {
+  while (!tombstones_by_age_.empty()) {
+    const auto& [until, name] = tombstones_by_age_.front();
+    if (tombstones_by_age_.size() <= kMaxTombstones && clock_.now() < until) return;
+    // A name that was made and deleted again since has a later one.
+    if (const auto found = tombstones_.find(name); found != tombstones_.end() && found->second == until)
+      tombstones_.erase(found);
+    tombstones_by_age_.pop_front();
+  }
 }
 
 CreateStatus MemoryStore::create(std::string_view name, ChannelOptions options, bool may_create) {
@@ -82,6 +119,7 @@ CreateStatus MemoryStore::create(std::string_view name, ChannelOptions options, 
   if (lookup(name)) return CreateStatus::kExists;
   if (!may_create) return CreateStatus::kNoChannel;
   if (channels_.size() >= limits_.max_channels) return CreateStatus::kTooManyChannels;
+  if (!free_memory(kChannelOverheadBytes + options.content_type.size())) return CreateStatus::kOutOfMemory;
   add_channel(name, std::move(options));
   return CreateStatus::kCreated;
 }
@@ -114,6 +152,7 @@ MemoryStore::ChannelPtr MemoryStore::channel_for_write(const WriteRequest& reque
     if (options.content_type.empty()) options.content_type = channel->head->content_type;
     options.window = channel->window;
     options.permanent = channel->permanent;
+    options.uncapped = channel->uncapped;
     end_channel(channel);
     return add_channel(request.channel, std::move(options));
   }
@@ -122,6 +161,8 @@ MemoryStore::ChannelPtr MemoryStore::channel_for_write(const WriteRequest& reque
   if (!request.may_create || is_late) return nullptr;
   refusal = WriteStatus::kTooManyChannels;
   if (channels_.size() >= limits_.max_channels) return nullptr;
+  refusal = WriteStatus::kOutOfMemory;
+  if (!free_memory(kChannelOverheadBytes + options.content_type.size())) return nullptr;
   return add_channel(request.channel, std::move(options));
 }
 
@@ -131,9 +172,17 @@ WriteGrant MemoryStore::open_write(const WriteRequest& request, WriterListener& 
   const auto channel = channel_for_write(request, grant.status);
   if (!channel) return grant;
   grant.number = request.number.value_or(channel->head->next);
+  if (grant.number == std::numeric_limits<SegmentNumber>::max()) {
+    grant.status = WriteStatus::kNoNumberLeft;
+    return grant;
+  }
   if (!accepts(*channel, grant.number)) {
     ++totals_.late_posts;
     grant.status = WriteStatus::kAlreadyClosed;
+    return grant;
+  }
+  if (!channel->uncapped && !free_memory(Segment::kOverheadBytes)) {
+    grant.status = WriteStatus::kOutOfMemory;
     return grant;
   }
   const auto found = channel->segments.find(grant.number);
@@ -167,7 +216,13 @@ ReadGrant MemoryStore::open_read(std::string_view name, ReadSelector selector) {
 }
 
 void MemoryStore::release(const std::shared_ptr<Segment>& segment) {
-  if (const auto channel = lookup(segment->channel())) forget_if_unused(*channel, segment);
+  if (const auto orphan = orphans_.find(segment.get()); orphan != orphans_.end()) {
+    if (!segment->listeners().empty()) return;
+    footprint_bytes_ -= segment->footprint_bytes();
+    orphans_.erase(orphan);
+  } else if (const auto channel = lookup(segment->channel())) {
+    forget_if_unused(*channel, segment);
+  }
 }
 
 std::shared_ptr<Segment> MemoryStore::follow(const ChannelHead& head, SegmentNumber after) {
@@ -200,14 +255,14 @@ bool MemoryStore::remove(std::string_view name) {
   const auto channel = lookup(name);
   if (!channel) return false;
   end_channel(channel);
-  tombstones_.insert_or_assign(std::string(name), clock_.now() + kTombstoneTime);
+  bury(name);
   return true;
 }
 
 void MemoryStore::sweep() {
   const Transaction transaction(*this);
   const TimePoint now = clock_.now();
-  std::erase_if(tombstones_, [&](const auto& entry) { return now >= entry.second; });
+  forget_tombstones();
   std::vector<std::string> idle;
   for (const auto& [name, channel] : channels_) {
     if (name.starts_with('_') || channel->permanent) continue;

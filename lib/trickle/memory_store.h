@@ -1,8 +1,11 @@
 // The store that keeps its channels in memory. Private to lib/trickle; made by make_memory_store().
 #pragma once
 
+#include <deque>
 #include <map>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "trickle/channel_store.h"
 
@@ -43,8 +46,11 @@ class MemoryStore final : public ChannelStore {
   [[nodiscard]] ChannelPtr lookup(const ChannelHead& head) const;
   ChannelPtr add_channel(std::string_view name, ChannelOptions options);
   void end_channel(const ChannelPtr& channel);
+  void end_segments(Channel& channel);
   ChannelPtr channel_for_write(const WriteRequest& request, WriteStatus& refusal);
   [[nodiscard]] bool tombstoned(std::string_view name) const;
+  void bury(std::string_view name);
+  void forget_tombstones();
   [[nodiscard]] bool restarts(const Channel& channel, SegmentNumber number, bool reset) const;
   [[nodiscard]] bool accepts(const Channel& channel, SegmentNumber number) const;
 
@@ -54,7 +60,10 @@ class MemoryStore final : public ChannelStore {
   void evict(Channel& channel, SegmentPtr segment);
   void evict_beyond_window(Channel& channel);
   bool make_room(Channel& channel, uint64_t bytes, AppendStatus& refusal);
-  Channel* largest_channel();
+  bool free_memory(uint64_t bytes);
+  bool evict_oldest_closed(Channel& channel);
+  void evict_orphan();
+  void account(Channel& channel, int64_t bytes, int closed_segments);
   void end_writer(Segment& segment, WriterEnd why);
   void forget_if_unused(Channel& channel, const SegmentPtr& segment);
 
@@ -73,6 +82,11 @@ class MemoryStore final : public ChannelStore {
   Observer observer_;
   ByName<ChannelPtr> channels_;
   ByName<TimePoint> tombstones_;  ///< Until when.
+  std::deque<std::pair<TimePoint, std::string>> tombstones_by_age_;
+  /// What readers still have before them of channels that ended. The first to go when memory is needed.
+  std::unordered_map<const Segment*, SegmentPtr> orphans_;
+  /// Those channels that could give room, by what they keep.
+  std::set<std::pair<uint64_t, Channel*>> evictable_;
   bool shutting_down_ = false;
   uint64_t footprint_bytes_ = 0;
   StoreTotals totals_;

@@ -16,13 +16,17 @@ struct MemoryStore::Channel {
   ChangeListeners listeners;
   size_t window = 0;
   bool permanent = false;
-  size_t written = 0;  ///< How many of `segments` count for the window.
+  bool uncapped = false;
+  size_t closed_segments = 0;  ///< How many of `segments` may be evicted for room.
+  size_t written = 0;          ///< How many of `segments` count for the window.
   SegmentNumber highest_evicted = -1;
-  uint64_t footprint_bytes = 0;
+  uint64_t footprint_bytes = 0;  ///< Of its segments.
   uint64_t bytes_in = 0;
   TimePoint made;
   TimePoint last_write;
 
+  /// What it costs in memory without its segments.
+  [[nodiscard]] uint64_t own_footprint_bytes() const;
   /// Below this, what is not there counts as closed.
   [[nodiscard]] SegmentNumber oldest_acceptable() const {
     return std::max(highest_evicted + 1, head->next - static_cast<SegmentNumber>(window));
@@ -41,21 +45,22 @@ class MemoryStore::Writer final : public SegmentWriter {
  public:
   Writer(MemoryStore& store, ChannelPtr channel, SegmentPtr segment, WriterListener& listener);
   ~Writer() override;
-  SegmentNumber number() const override { return segment_->number(); }
-  bool channel_closed() const override { return segment_->channel().closed; }
+  SegmentNumber number() const override { return number_; }
+  bool channel_closed() const override { return head_->closed; }
   AppendStatus append(std::span<const char> bytes) override;
   void finish() override;
 
-  /// The segment is no longer its own.
+  /// The segment is no longer its own, and it holds on to none of its bytes.
   void detach();
   [[nodiscard]] const std::shared_ptr<WriterLink>& link() const { return link_; }
 
  private:
   MemoryStore& store_;
-  ChannelPtr channel_;
+  SegmentNumber number_;
+  std::shared_ptr<const ChannelHead> head_;
+  ChannelPtr channel_;  ///< Null once detached, as is the segment.
   SegmentPtr segment_;
   std::shared_ptr<WriterLink> link_;
-  bool attached_ = true;
 };
 
 struct MemoryStore::Notices {

@@ -42,6 +42,8 @@ void create_channel(Relay::State& state, http::Exchange& exchange, const std::st
       return exchange.respond({});
     case CreateStatus::kTooManyChannels:
       return exchange.respond(plain_text(507, "Too many channels"));
+    case CreateStatus::kOutOfMemory:
+      return exchange.respond(plain_text(507, "The server has no memory left for channels"));
     case CreateStatus::kNoChannel:
     case CreateStatus::kShuttingDown:
       return exchange.respond(plain_text(404, "Stream not found"));
@@ -100,8 +102,10 @@ Relay::State::State(boost::asio::io_context& io_context, RelayOptions relay_opti
 
 void Relay::State::start() {
   if (options.changefeed) {
-    store->create(kChangeFeed, {.content_type = "application/json", .window = kFeedWindow, .permanent = true},
-                  true);
+    store->create(
+        kChangeFeed,
+        {.content_type = "application/json", .window = kFeedWindow, .permanent = true, .uncapped = true},
+        true);
   }
   store->set_observer([this](const std::string& channel, bool added) {
     log::info("channel {} {}", channel, added ? "created" : "closed");

@@ -46,6 +46,10 @@ class SegmentPost final : public WriterListener,
         return exchange_->respond({.headers = {seq_field(number_)}});
       case WriteStatus::kTooManyChannels:
         return end(plain_text(507, "Too many channels"), true);
+      case WriteStatus::kOutOfMemory:
+        return end(plain_text(507, "The server has no memory left for segments"), true);
+      case WriteStatus::kNoNumberLeft:
+        return end(plain_text(400, "Invalid idx"), true);
       case WriteStatus::kShuttingDown:
         return end(plain_text(404, "Stream not found", {closed_field()}), true);
       case WriteStatus::kNoChannel:

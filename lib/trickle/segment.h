@@ -66,6 +66,9 @@ class SegmentWriter;
 /// Not thread-safe: it belongs to the thread of its store.
 class Segment {
  public:
+  /// A segment without bytes, with its place in a channel and whoever waits for it.
+  static constexpr uint64_t kOverheadBytes = 256;
+
   Segment(std::shared_ptr<const ChannelHead> channel, SegmentNumber number)
       : channel_(std::move(channel)), number_(number) {}
 
@@ -76,7 +79,7 @@ class Segment {
     return state_ == SegmentState::kClosed || state_ == SegmentState::kEvicted;
   }
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
-  /// What it costs in memory.
+  /// What it costs in memory, kOverheadBytes at least.
   [[nodiscard]] uint64_t footprint_bytes() const { return footprint_bytes_; }
   [[nodiscard]] std::span<const http::ChunkPtr> chunks() const { return chunks_; }
   [[nodiscard]] ChangeListeners& listeners() { return listeners_; }
@@ -93,7 +96,7 @@ class Segment {
   SegmentNumber number_;
   SegmentState state_ = SegmentState::kWaiting;
   uint64_t size_bytes_ = 0;
-  uint64_t footprint_bytes_ = 0;
+  uint64_t footprint_bytes_ = kOverheadBytes;
   std::vector<http::ChunkPtr> chunks_;
   ChangeListeners listeners_;
   SegmentWriter* writer_ = nullptr;
