@@ -16,7 +16,7 @@ class ColorRun final : public Effect {
   explicit ColorRun(std::vector<ColorStep> steps) : steps_(std::move(steps)) {}
 
   /// Never fails: steps that no kernel could do, if there were any, are left out with an error in the log.
-  Result<VideoFrame> process(VideoFrame frame) override;
+  Result<void> process(VideoFrame& frame, Frames& out) override;
 
  private:
   struct Ready {
