@@ -14,6 +14,7 @@
 #include "codec/open.h"
 #include "io/open_file.h"
 #include "media/pump.h"
+#include "media/shm_pool.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ struct Options {
   std::string input = "-";
   std::string format = "nut";
   std::string control;
+  bool shared_memory = false;
   DecodeOptions decode;
 };
 
@@ -73,15 +75,18 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const UniqueFd input, open_to_read(options.input));
   const auto control = std::make_shared<ShapeControl>();
   TRICKLE_TRY_ASSIGN(const auto lines, start_control(options.control, control));
-  TRICKLE_TRY_ASSIGN(const OpenedInput opened,
-                     open_input(input.get(), options.decode, context.counters, context.stop, control));
+  const auto shared = options.shared_memory && options.format == "nut" ? make_shared_memory() : nullptr;
+  TRICKLE_TRY_ASSIGN(const OpenedInput opened, open_input(input.get(), options.decode, context.counters,
+                                                          context.stop, control, shared));
   if (opened.kind == InputKind::kEmpty) {
     log::warning("the input is empty");
     return {};
   }
-  const auto open_output = options.format == "y4m" ? open_y4m_output : open_frame_output;
+  const StreamInfo& info = opened.source->info();
   TRICKLE_TRY_ASSIGN(const std::unique_ptr<FrameSink> sink,
-                     open_output(STDOUT_FILENO, opened.source->info(), context.counters));
+                     options.format == "y4m"
+                         ? open_y4m_output(STDOUT_FILENO, info, context.counters)
+                         : open_frame_output(STDOUT_FILENO, info, context.counters, shared));
   Result<void> result = pump(*opened.source, *sink);
   sum_up(context.counters);
   return result;
@@ -103,5 +108,6 @@ int main(int argc, char** argv) {
       .add_option("--control", options.control,
                   "Read JSON lines that change size and rate from this descriptor")
       ->type_name("fd:N");
+  trickle::cli::add_shm_option(tool.app(), options.shared_memory);
   return tool.run(argc, argv, [&](trickle::cli::Context& context) { return run(options, context); });
 }

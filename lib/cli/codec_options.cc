@@ -175,6 +175,20 @@ void add_encode_options(CLI::App& app, EncodeOptions& options) {
       app, [&options](int threads) { options.threads = threads; }, kEncodeGroup);
 }
 
+void add_shm_option(CLI::App& app, bool& shared_memory) {
+  app.add_flag("--shm", shared_memory, "Offer frames to the next tool through shared memory")
+      ->group("Frames");
+  app.add_option_function<std::string>(
+         "--transport",
+         [&shared_memory](const std::string& name) { shared_memory = shared_memory || name == "shm"; },
+         "How frames travel: pipe, or shm, which is --shm")
+      ->check(CLI::IsMember({"pipe", "shm"}))
+      ->envname("TRICKLE_TRANSPORT")
+      ->default_str("pipe")
+      ->type_name("pipe|shm")
+      ->group("Frames");
+}
+
 void add_transcode_options(CLI::App& app, DecodeOptions& decode, EncodeOptions& encode) {
   add_picture_options(app, decode);
   add_encoder_options(app, encode);

@@ -135,6 +135,8 @@ VideoFrame view_of(FramePtr frame) {
   if (is_full_range_twin(frame->format)) view.color.range = ColorProperties::Range::kFull;
   view.field_order = field_order_of(*frame);
   view.sample_aspect = from_av(frame->sample_aspect_ratio);
+  // Pictures that the decoder still predicts from (or will show again) have other references.
+  view.exclusive = av_frame_is_writable(frame.get()) > 0;
   view.memory = std::shared_ptr<AVFrame>(std::move(frame));
   return view;
 }

@@ -42,11 +42,12 @@ struct AudioTrack {
 class DecodeSource final : public FrameSource {
  public:
   DecodeSource(std::unique_ptr<Demuxer> demuxer, const DecodeOptions& options,
-               std::shared_ptr<ShapeControl> control, Counters& counters)
+               std::shared_ptr<ShapeControl> control, Counters& counters, std::shared_ptr<FrameMemory> memory)
       : demuxer_(std::move(demuxer)),
         options_(options),
         counters_(counters),
-        shaper_(options, std::move(control), counters),
+        memory_(std::move(memory)),
+        shaper_(options, std::move(control), counters, memory_),
         unwrapper_(demuxer_->wrap_bits(), demuxer_->seconds_below_zero() > 0 ? kOneWrap : 0) {}
 
   Result<void> open(const StopToken& stop);
@@ -80,6 +81,7 @@ class DecodeSource final : public FrameSource {
   std::unique_ptr<Demuxer> demuxer_;
   DecodeOptions options_;
   Counters& counters_;
+  std::shared_ptr<FrameMemory> memory_;
   Shaper shaper_;
   Unwrapper unwrapper_;
   RisingTimeline timeline_;
@@ -131,7 +133,7 @@ void DecodeSource::choose_tracks() {
 
 Result<void> DecodeSource::open_video() {
   const DemuxTrack& track = demuxer_->tracks()[*video_track_];
-  TRICKLE_TRY_ASSIGN(decoder_, VideoDecoder::open(*track.parameters, track.time_base, options_));
+  TRICKLE_TRY_ASSIGN(decoder_, VideoDecoder::open(*track.parameters, track.time_base, options_, memory_));
   return {};
 }
 
@@ -448,8 +450,10 @@ Result<void> DecodeSource::finish() {
 Result<std::unique_ptr<FrameSource>> open_decode_source(std::unique_ptr<Demuxer> demuxer,
                                                         const DecodeOptions& options,
                                                         std::shared_ptr<ShapeControl> control,
-                                                        Counters& counters, const StopToken& stop) {
-  auto source = std::make_unique<DecodeSource>(std::move(demuxer), options, std::move(control), counters);
+                                                        Counters& counters, const StopToken& stop,
+                                                        std::shared_ptr<FrameMemory> memory) {
+  auto source = std::make_unique<DecodeSource>(std::move(demuxer), options, std::move(control), counters,
+                                               std::move(memory));
   TRICKLE_TRY(source->open(stop));
   return std::unique_ptr<FrameSource>(std::move(source));
 }

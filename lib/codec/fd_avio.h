@@ -40,6 +40,7 @@ class FdReader {
   /// What the system said when a read failed.
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
   [[nodiscard]] const StopToken& stop() const { return stop_; }
+  [[nodiscard]] int fd() const { return fd_; }
 
  private:
   static int on_read(void* opaque, uint8_t* buffer, int size);

@@ -14,6 +14,7 @@
 #include "codec/picture_note.h"
 #include "codec/picture_scaler.h"
 #include "io/fd_io.h"
+#include "media/shm_link.h"
 
 namespace trickle {
 namespace {
@@ -24,8 +25,14 @@ PictureNote note_of(const VideoFrame& frame) { return {frame.color, frame.field_
 
 class NutSink final : public FrameSink {
  public:
-  NutSink(int fd, const StreamInfo& info, Counters& counters)
-      : info_(info), counters_(counters), writer_(fd, counters), packet_(av_packet_alloc()) {
+  NutSink(int fd, const StreamInfo& info, Counters& counters, std::shared_ptr<FrameMemory> shared)
+      : info_(info),
+        counters_(counters),
+        fd_(fd),
+        writer_(fd, counters),
+        packet_(av_packet_alloc()),
+        shared_(std::move(shared)),
+        scaler_(shared_) {
     grow_pipe(fd, kPipeBytes);
     struct stat status {};
     is_regular_file_ = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
@@ -37,30 +44,49 @@ class NutSink final : public FrameSink {
   }
   Result<void> finish() override {
     av_write_trailer(muxer_.get());
-    return writer_.flush();
+    TRICKLE_TRY(writer_.flush());
+    if (link_) link_->finish();
+    return {};
   }
 
  private:
+  void offer_link();
   Result<void> add_video(const VideoTrackInfo& track);
   Result<void> add_audio(const AudioTrackInfo& track);
   Result<void> write_one(VideoItem& item);
   Result<void> write_one(AudioItem& item);
   void add_side_data(const VideoFrame& frame);
   bool refers_to_planes(const VideoFrame& frame);
+  Result<void> refer_to_slot(VideoFrame frame);
+  Result<void> refer_to_pixels(VideoFrame& frame);
   Result<void> write_packet(size_t stream, const Timestamp& timestamp, int64_t duration_ticks);
 
   const StreamInfo info_;
   Counters& counters_;
+  int fd_;
   FdWriter writer_;
   OutputContextPtr muxer_;
   PacketPtr packet_;
+  std::shared_ptr<FrameMemory> shared_;
   PictureScaler scaler_;
+  std::unique_ptr<LinkWriter> link_;  // Null when there is nothing to offer, or nobody who could take it.
+  std::array<uint8_t, SlotDescriptor::kBytes> descriptor_{};
   std::vector<int64_t> last_pts_;
   int width_ = 0;
   int height_ = 0;
   PictureNote note_;
   bool is_regular_file_ = false;
 };
+
+void NutSink::offer_link() {
+  if (!shared_ || !info_.video) return;
+  auto link = LinkWriter::create(fd_);
+  if (link) {
+    link_ = *std::move(link);
+  } else {
+    log::warning("frames go through the pipe, not through shared memory: {}", link.error().to_string());
+  }
+}
 
 Result<void> NutSink::add_video(const VideoTrackInfo& track) {
   AVStream* stream = avformat_new_stream(muxer_.get(), nullptr);
@@ -76,7 +102,7 @@ Result<void> NutSink::add_video(const VideoTrackInfo& track) {
   stream->time_base = to_av(track.time_base);
   stream->avg_frame_rate = stream->r_frame_rate = to_av(track.frame_rate);
   note_ = {track.color, FieldOrder::kProgressive, track.sample_aspect};
-  const std::string note = format_picture_note(note_);
+  const std::string note = link_ ? format_picture_note(note_, link_->offer()) : format_picture_note(note_);
   return set_extradata(parameters, {reinterpret_cast<const uint8_t*>(note.data()), note.size()});
 }
 
@@ -100,6 +126,7 @@ Result<void> NutSink::open() {
   muxer_->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_FLUSH_PACKETS;
   // Version 4, the one that can change sizes, goes by this name in libavformat.
   muxer_->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
+  offer_link();
   if (info_.video) TRICKLE_TRY(add_video(*info_.video));
   for (const auto& track : info_.audio) TRICKLE_TRY(add_audio(track));
   AvDictionary options;
@@ -148,20 +175,47 @@ bool NutSink::refers_to_planes(const VideoFrame& frame) {
   return true;
 }
 
-Result<void> NutSink::write_one(VideoItem& item) {
-  if (!info_.video) return {};
-  const int width = item.frame.width;
-  const int height = item.frame.height;
-  TRICKLE_TRY_ASSIGN(VideoFrame frame,
-                     scaler_.convert(std::move(item.frame), width, height, info_.video->format));
+// The packet becomes a descriptor; pixels that the reader could not see are copied to where it can.
+Result<void> NutSink::refer_to_slot(VideoFrame frame) {
+  if (!SharedRegion::find(frame.planes[0].data, 1) || frame.planes[0].stride_bytes < 0) {
+    VideoFrame slot = make_padded_frame(*shared_, frame.format, frame.width, frame.height);
+    if (!slot.memory) return unexpected(ErrorKind::kInternal, "out of memory for a frame");
+    copy_pixels(frame, slot);
+    frame = std::move(slot);
+  }
+  TRICKLE_TRY_ASSIGN(const SlotDescriptor descriptor, link_->lease(std::move(frame)));
+  descriptor_ = pack(descriptor);
+  packet_->data = descriptor_.data();
+  packet_->size = static_cast<int>(descriptor_.size());
+  return {};
+}
+
+// The packet becomes the picture itself. `frame` must stay until it is written.
+Result<void> NutSink::refer_to_pixels(VideoFrame& frame) {
   if (!refers_to_planes(frame)) {
     frame = copy_of(frame);
     refers_to_planes(frame);
   }
   packet_->data = frame.planes[0].data;
   packet_->size = static_cast<int>(packed_picture_bytes(frame.format, frame.width, frame.height));
+  return {};
+}
+
+Result<void> NutSink::write_one(VideoItem& item) {
+  if (!info_.video) return {};
+  const int width = item.frame.width;
+  const int height = item.frame.height;
+  TRICKLE_TRY_ASSIGN(VideoFrame frame,
+                     scaler_.convert(std::move(item.frame), width, height, info_.video->format));
+  const Timestamp timestamp = frame.timestamp;
+  const int64_t duration_ticks = frame.duration_ticks;
   add_side_data(frame);
-  TRICKLE_TRY(write_packet(0, frame.timestamp, frame.duration_ticks));
+  if (link_ && link_->taken()) {
+    TRICKLE_TRY(refer_to_slot(std::move(frame)));
+  } else {
+    TRICKLE_TRY(refer_to_pixels(frame));
+  }
+  TRICKLE_TRY(write_packet(0, timestamp, duration_ticks));
   counters_.frames_out.fetch_add(1, std::memory_order_relaxed);
   counters_.latency.record(std::chrono::steady_clock::now() - item.arrived);
   return {};
@@ -197,8 +251,9 @@ Result<void> NutSink::write_packet(size_t stream, const Timestamp& timestamp, in
 
 }  // namespace
 
-Result<std::unique_ptr<FrameSink>> open_nut_sink(int fd, const StreamInfo& info, Counters& counters) {
-  auto sink = std::make_unique<NutSink>(fd, info, counters);
+Result<std::unique_ptr<FrameSink>> open_nut_sink(int fd, const StreamInfo& info, Counters& counters,
+                                                 std::shared_ptr<FrameMemory> shared) {
+  auto sink = std::make_unique<NutSink>(fd, info, counters, std::move(shared));
   TRICKLE_TRY(sink->open());
   return std::unique_ptr<FrameSink>(std::move(sink));
 }

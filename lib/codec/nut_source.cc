@@ -10,6 +10,7 @@
 #include "codec/convert.h"
 #include "codec/picture_note.h"
 #include "codec/shaper.h"
+#include "media/shm_link.h"
 
 namespace trickle {
 namespace {
@@ -24,10 +25,10 @@ uint32_t little_endian_32(const uint8_t* bytes) {
 class NutSource final : public FrameSource {
  public:
   NutSource(std::unique_ptr<FdReader> reader, InputContextPtr demuxer, const DecodeOptions& options,
-            std::shared_ptr<ShapeControl> control, Counters& counters)
+            std::shared_ptr<ShapeControl> control, Counters& counters, std::shared_ptr<FrameMemory> memory)
       : reader_(std::move(reader)),
         demuxer_(std::move(demuxer)),
-        shaper_(options, std::move(control), counters),
+        shaper_(options, std::move(control), counters, std::move(memory)),
         keep_audio_(options.audio != AudioMode::kNone),
         counters_(counters),
         packet_(av_packet_alloc()) {
@@ -47,9 +48,12 @@ class NutSource final : public FrameSource {
 
  private:
   void describe();
+  void take_offer(std::string_view note);
   Result<std::optional<FrameItem>> end(int code);
   Result<std::optional<FrameItem>> item_of(AVPacket& packet);
   Result<std::optional<FrameItem>> picture_of(AVPacket& packet);
+  Result<VideoFrame> frame_of(PacketPtr packet);
+  std::optional<FrameItem> lose_picture(Drop cause, std::string_view why);
   std::optional<FrameItem> audio_of(AVPacket& packet);
   void take_side_data(const AVPacket& packet);
 
@@ -66,8 +70,21 @@ class NutSource final : public FrameSource {
   int height_ = 0;
   PixelFormat format_ = PixelFormat::kNone;
   PictureNote note_;
+  std::unique_ptr<LinkReader> link_;
   OnceASecond damage_;
 };
+
+// Without success the pictures come through the pipe: nothing is lost but speed.
+void NutSource::take_offer(std::string_view note) {
+  const std::string_view offer = link_offer_in(note);
+  if (offer.empty()) return;
+  auto link = LinkReader::attach(offer, reader_->fd());
+  if (link) {
+    link_ = *std::move(link);
+  } else {
+    log::info("frames come through the pipe, not through shared memory: {}", link.error().to_string());
+  }
+}
 
 void NutSource::describe() {
   for (unsigned i = 0; i < demuxer_->nb_streams; ++i) {
@@ -81,10 +98,10 @@ void NutSource::describe() {
       format_ = from_raw_tag(parameters.codec_tag);
       note_.sample_aspect = from_av(parameters.sample_aspect_ratio.num > 0 ? parameters.sample_aspect_ratio
                                                                            : stream.sample_aspect_ratio);
-      if (auto note = parse_picture_note({reinterpret_cast<const char*>(parameters.extradata),
-                                          static_cast<size_t>(parameters.extradata_size)})) {
-        note_ = *note;
-      }
+      const std::string_view text{reinterpret_cast<const char*>(parameters.extradata),
+                                  static_cast<size_t>(parameters.extradata_size)};
+      if (auto note = parse_picture_note(text)) note_ = *note;
+      take_offer(text);
       info_.video = shaper_.shaped({width_, height_, format_, from_av(stream.time_base),
                                     from_av(stream.r_frame_rate), note_.color, note_.sample_aspect});
     } else if (parameters.codec_type == AVMEDIA_TYPE_AUDIO && keep_audio_) {
@@ -102,6 +119,9 @@ void NutSource::describe() {
 Result<std::optional<FrameItem>> NutSource::end(int code) {
   if (auto held_back = damage_.rest()) log::warning("{} more damaged frames were dropped", *held_back);
   if (reader_->failure()) return unexpected(*reader_->failure());
+  if (link_ && !link_->ended_well() && !reader_->stop().stop_requested()) {
+    return unexpected(ErrorKind::kIo, "the program that wrote the frames died");
+  }
   if (code == AVERROR_EOF || reader_->ended()) return std::optional<FrameItem>();
   return av_unexpected(ErrorKind::kBadData, "the frame stream is broken", code);
 }
@@ -132,32 +152,53 @@ void NutSource::take_side_data(const AVPacket& packet) {
   }
 }
 
+std::optional<FrameItem> NutSource::lose_picture(Drop cause, std::string_view why) {
+  counters_.drop(cause);
+  if (auto count = damage_.add(std::chrono::steady_clock::now())) {
+    log::warning("{} (dropped: {})", why, *count);
+  }
+  return std::nullopt;
+}
+
+// The pixels, which are in the packet or where its descriptor says.
+Result<VideoFrame> NutSource::frame_of(PacketPtr packet) {
+  const std::span<const uint8_t> bytes(packet->data, static_cast<size_t>(packet->size));
+  if (link_ && is_descriptor(bytes)) {
+    const std::optional<SlotDescriptor> descriptor = parse_descriptor(bytes);
+    if (!descriptor || descriptor->format != format_ || descriptor->width != width_ ||
+        descriptor->height != height_) {
+      return unexpected(ErrorKind::kBadData, "a frame's descriptor is broken");
+    }
+    return link_->open(*descriptor);
+  }
+  if (bytes.size() < packed_picture_bytes(format_, width_, height_)) {
+    return unexpected(ErrorKind::kBadData,
+                      reader_->ended() ? "the last frame was cut short" : "a frame is incomplete");
+  }
+  const bool ours_alone = packet->buf != nullptr && av_buffer_is_writable(packet->buf) == 1;
+  uint8_t* data = packet->data;
+  VideoFrame frame =
+      wrap_packed_picture(format_, width_, height_, data, std::shared_ptr<AVPacket>(std::move(packet)));
+  frame.exclusive = ours_alone;
+  return frame;
+}
+
 Result<std::optional<FrameItem>> NutSource::picture_of(AVPacket& packet) {
   take_side_data(packet);
   PacketPtr owned(av_packet_alloc());
   if (!owned) return unexpected(ErrorKind::kInternal, "out of memory for a packet");
   av_packet_move_ref(owned.get(), &packet);
   counters_.frames_in.fetch_add(1, std::memory_order_relaxed);
-  if (static_cast<size_t>(owned->size) < packed_picture_bytes(format_, width_, height_) ||
-      owned->pts == AV_NOPTS_VALUE) {
-    counters_.drop(owned->pts == AV_NOPTS_VALUE ? Drop::kTimestamp : Drop::kDamaged);
-    if (auto count = damage_.add(std::chrono::steady_clock::now())) {
-      log::warning("{} (dropped: {})",
-                   reader_->ended() ? "the last frame was cut short" : "a frame is incomplete", *count);
-    }
-    return std::optional<FrameItem>();
-  }
-  const bool ours_alone = owned->buf != nullptr && av_buffer_is_writable(owned->buf) == 1;
-  const Timestamp timestamp{owned->pts, info_.video->time_base};
+  const int64_t pts = owned->pts;
   const int64_t duration = owned->duration;
-  uint8_t* data = owned->data;
-  VideoFrame frame =
-      wrap_packed_picture(format_, width_, height_, data, std::shared_ptr<AVPacket>(std::move(owned)));
-  frame.exclusive = ours_alone;
+  Result<VideoFrame> opened = frame_of(std::move(owned));
+  if (!opened) return lose_picture(Drop::kDamaged, opened.error().to_string());
+  if (pts == AV_NOPTS_VALUE) return lose_picture(Drop::kTimestamp, "a frame has no timestamp");
+  VideoFrame frame = *std::move(opened);
   frame.color = note_.color;
   frame.field_order = note_.field_order;
   frame.sample_aspect = note_.sample_aspect;
-  frame.timestamp = timestamp;
+  frame.timestamp = {pts, info_.video->time_base};
   frame.duration_ticks = duration;
   TRICKLE_TRY_ASSIGN(std::optional<VideoFrame> shaped, shaper_.shape(std::move(frame)));
   if (!shaped) return std::optional<FrameItem>();
@@ -201,7 +242,8 @@ bool carries_raw_video_or_none(const AVFormatContext& context) {
 }  // namespace
 
 Result<NutInput> open_nut(std::unique_ptr<FdReader> reader, const DecodeOptions& options,
-                          std::shared_ptr<ShapeControl> control, Counters& counters) {
+                          std::shared_ptr<ShapeControl> control, Counters& counters,
+                          std::shared_ptr<FrameMemory> memory) {
   AVFormatContext* context = avformat_alloc_context();
   if (context == nullptr) return unexpected(ErrorKind::kInternal, "out of memory for a demuxer");
   // With an index the demuxer would first go to the end of the file for it.
@@ -221,7 +263,7 @@ Result<NutInput> open_nut(std::unique_ptr<FdReader> reader, const DecodeOptions&
   NutInput input;
   if (carries_raw_video_or_none(*demuxer)) {
     input.source = std::make_unique<NutSource>(std::move(reader), std::move(demuxer), options,
-                                               std::move(control), counters);
+                                               std::move(control), counters, std::move(memory));
   } else {
     TRICKLE_TRY_ASSIGN(input.demuxer, wrap_av_demuxer(std::move(reader), std::move(demuxer)));
   }

@@ -7,6 +7,7 @@
 #include "codec/demuxer.h"
 #include "codec/fd_avio.h"
 #include "codec/shape_control.h"
+#include "media/frame_memory.h"
 #include "media/frame_stream.h"
 #include "trickle/codec_options.h"
 
@@ -23,6 +24,7 @@ struct NutInput {
 
 /// Waits until the headers are there. \return kBadData when they are broken, kCancelled after a stop.
 Result<NutInput> open_nut(std::unique_ptr<FdReader> reader, const DecodeOptions& options,
-                          std::shared_ptr<ShapeControl> control, Counters& counters);
+                          std::shared_ptr<ShapeControl> control, Counters& counters,
+                          std::shared_ptr<FrameMemory> memory = nullptr);
 
 }  // namespace trickle

@@ -29,32 +29,35 @@ Result<bool> is_transport_stream(FdReader& reader) {
 }  // namespace
 
 Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters,
-                               const StopToken& stop, std::shared_ptr<ShapeControl> control) {
+                               const StopToken& stop, std::shared_ptr<ShapeControl> control,
+                               std::shared_ptr<FrameMemory> memory) {
   route_av_log();
   auto reader = std::make_unique<FdReader>(fd, counters, stop);
   TRICKLE_TRY_ASSIGN(const std::span<const std::byte> head, reader->peek(kNutFileId.size()));
   if (stop.stop_requested()) return unexpected(ErrorKind::kCancelled, "stopped before the first frame");
   if (head.empty()) return OpenedInput{InputKind::kEmpty, nullptr};
   if (starts_with(head, kNutFileId)) {
-    TRICKLE_TRY_ASSIGN(NutInput nut, open_nut(std::move(reader), options, control, counters));
+    TRICKLE_TRY_ASSIGN(NutInput nut, open_nut(std::move(reader), options, control, counters, memory));
     if (nut.source) return OpenedInput{InputKind::kFrames, std::move(nut.source)};
-    TRICKLE_TRY_ASSIGN(
-        std::unique_ptr<FrameSource> source,
-        open_decode_source(std::move(nut.demuxer), options, std::move(control), counters, stop));
+    TRICKLE_TRY_ASSIGN(std::unique_ptr<FrameSource> source,
+                       open_decode_source(std::move(nut.demuxer), options, std::move(control), counters, stop,
+                                          std::move(memory)));
     return OpenedInput{InputKind::kEncoded, std::move(source)};
   }
   TRICKLE_TRY_ASSIGN(const bool transport_stream, is_transport_stream(*reader));
   TRICKLE_TRY_ASSIGN(std::unique_ptr<Demuxer> demuxer, transport_stream
                                                            ? open_ts_demuxer(std::move(reader), counters)
                                                            : open_av_demuxer(std::move(reader)));
-  TRICKLE_TRY_ASSIGN(std::unique_ptr<FrameSource> source,
-                     open_decode_source(std::move(demuxer), options, std::move(control), counters, stop));
+  TRICKLE_TRY_ASSIGN(
+      std::unique_ptr<FrameSource> source,
+      open_decode_source(std::move(demuxer), options, std::move(control), counters, stop, std::move(memory)));
   return OpenedInput{InputKind::kEncoded, std::move(source)};
 }
 
-Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters) {
+Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters,
+                                                     std::shared_ptr<FrameMemory> shared) {
   route_av_log();
-  return open_nut_sink(fd, info, counters);
+  return open_nut_sink(fd, info, counters, std::move(shared));
 }
 
 Result<std::unique_ptr<FrameSink>> open_encoded_output(int fd, const StreamInfo& info,

@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "codec/shape_control.h"
 #include "io/stop.h"
+#include "media/frame_memory.h"
 #include "media/frame_stream.h"
 #include "trickle/codec_options.h"
 #include "trickle/result.h"
@@ -30,11 +31,16 @@ struct OpenedInput {
 /// encoded input `options` say how to decode; a frame stream is passed as it is, except that size, format and
 /// max_fps apply to it too. \return kBadData when nothing in it can be understood, kCancelled when a stop
 /// came first. \param control may be null; it changes size and rate while the source runs.
+/// \param memory where pictures are decoded into and scaled into; null: the heap.
 Result<OpenedInput> open_input(int fd, const DecodeOptions& options, Counters& counters,
-                               const StopToken& stop, std::shared_ptr<ShapeControl> control = nullptr);
+                               const StopToken& stop, std::shared_ptr<ShapeControl> control = nullptr,
+                               std::shared_ptr<FrameMemory> memory = nullptr);
 
 /// A sink that writes a frame stream (NUT version 4, flushed after each item) to `fd` (not owned).
-Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters);
+/// \param shared frames are offered to the reader through this memory, which make_shared_memory() made and
+/// frames are best made in (others are copied into it once); null: everything goes through the pipe.
+Result<std::unique_ptr<FrameSink>> open_frame_output(int fd, const StreamInfo& info, Counters& counters,
+                                                     std::shared_ptr<FrameMemory> shared = nullptr);
 
 /// A sink that writes YUV4MPEG2: video only, in the first frame's size, without timestamps.
 /// \return kBadData when there is no video.

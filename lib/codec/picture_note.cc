@@ -8,6 +8,7 @@ namespace trickle {
 namespace {
 
 constexpr std::string_view kMagic = "trickle";
+constexpr std::string_view kLinkKey = "shm=";
 
 std::string_view range_name(ColorProperties::Range range) {
   switch (range) {
@@ -70,6 +71,17 @@ std::string format_picture_note(const PictureNote& note) {
                      note.color.matrix, note.color.primaries, note.color.transfer,
                      range_name(note.color.range), field_name(note.field_order), note.sample_aspect.num,
                      note.sample_aspect.den);
+}
+
+std::string format_picture_note(const PictureNote& note, std::string_view link_offer) {
+  return fmt::format("{} {}{}", format_picture_note(note), kLinkKey, link_offer);
+}
+
+std::string_view link_offer_in(std::string_view text) {
+  const size_t begin = text.find(kLinkKey);
+  if (!text.starts_with(kMagic) || begin == std::string_view::npos) return {};
+  text = text.substr(begin + kLinkKey.size());
+  return text.substr(0, text.find(' '));
 }
 
 std::optional<PictureNote> parse_picture_note(std::string_view text) {

@@ -22,6 +22,11 @@ struct PictureNote {
 
 [[nodiscard]] std::string format_picture_note(const PictureNote& note);
 
+/// The note with a link's offer (media/shm_link.h) in it, for the header of a stream.
+[[nodiscard]] std::string format_picture_note(const PictureNote& note, std::string_view link_offer);
+/// The offer in a note; empty when there is none.
+[[nodiscard]] std::string_view link_offer_in(std::string_view text);
+
 /// \return nothing when `text` is no note. Words that are unknown or out of range are passed over.
 [[nodiscard]] std::optional<PictureNote> parse_picture_note(std::string_view text);
 

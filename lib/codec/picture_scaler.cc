@@ -11,17 +11,9 @@
 namespace trickle {
 namespace {
 
-constexpr int kStrideAlignment = 32;
-constexpr size_t kTailBytes = 64;  // Vector code may write past the last row.
-
 int even_up(double side) { return static_cast<int>(std::lround(side / 2.0)) * 2; }
 
 int round_down(int side, int shift) { return side & ~((1 << shift) - 1); }
-
-ptrdiff_t aligned_stride(PixelFormat format, int plane, int width) {
-  const auto bytes = static_cast<ptrdiff_t>(plane_row_bytes(format, plane, width));
-  return (bytes + kStrideAlignment - 1) / kStrideAlignment * kStrideAlignment;
-}
 
 // swscale's number for a matrix; what is not signalled is BT.601.
 const int* coefficients(uint8_t matrix) {
@@ -100,32 +92,7 @@ Result<void> PictureScaler::prepare(const Key& key) {
                            full_range(key.from_format, key.color) ? 1 : 0, coefficients(after.matrix),
                            full_range(key.to_format, after) ? 1 : 0, 0, 1 << 16, 1 << 16);
   key_ = key;
-  size_t bytes = kTailBytes;
-  for (int plane = 0; plane < pixel_format_info(key.to_format).planes; ++plane) {
-    bytes += static_cast<size_t>(aligned_stride(key.to_format, plane, key.to_width)) *
-             static_cast<size_t>(plane_rows(key.to_format, plane, key.to_height));
-  }
-  if (!pool_ || bytes != pool_bytes_) pool_.reset(av_buffer_pool_init(bytes, nullptr));
-  pool_bytes_ = bytes;
   return {};
-}
-
-VideoFrame PictureScaler::take_picture(const Key& key) {
-  VideoFrame frame;
-  BufferPtr buffer(av_buffer_pool_get(pool_.get()));
-  if (!buffer) return frame;
-  frame.width = key.to_width;
-  frame.height = key.to_height;
-  frame.format = key.to_format;
-  uint8_t* data = buffer->data;
-  for (int plane = 0; plane < pixel_format_info(key.to_format).planes; ++plane) {
-    const ptrdiff_t stride = aligned_stride(key.to_format, plane, key.to_width);
-    frame.planes[static_cast<size_t>(plane)] = {data, stride};
-    data += stride * plane_rows(key.to_format, plane, key.to_height);
-  }
-  frame.memory = std::shared_ptr<AVBufferRef>(std::move(buffer));
-  frame.exclusive = true;
-  return frame;
 }
 
 Result<VideoFrame> PictureScaler::convert(VideoFrame frame, int width, int height, PixelFormat format) {
@@ -140,7 +107,7 @@ Result<VideoFrame> PictureScaler::convert(VideoFrame frame, int width, int heigh
   const Key key{frame.width,       frame.height,       frame.format, frame.color,
                 plan.scaled_width, plan.scaled_height, format};
   TRICKLE_TRY(prepare(key));
-  VideoFrame picture = take_picture(key);
+  VideoFrame picture = make_padded_frame(*memory_, format, plan.scaled_width, plan.scaled_height);
   if (!picture.memory) return unexpected(ErrorKind::kInternal, "out of memory for a picture");
 
   std::array<const uint8_t*, 4> from{};

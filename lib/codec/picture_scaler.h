@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/av_types.h"
+#include "media/frame_memory.h"
 #include "trickle/frame.h"
 #include "trickle/result.h"
 
@@ -18,10 +19,14 @@ struct CoverPlan {
 /// The side that overhangs is scaled to an even number and cut equally on both sides.
 [[nodiscard]] CoverPlan plan_cover(int width, int height, int target_width, int target_height);
 
-/// Belongs to one thread; frames it made may outlive it. Memory is taken from a pool: in the steady state
-/// nothing the size of a frame is allocated.
+/// Belongs to one thread; frames it made may outlive it. In the steady state nothing the size of a frame is
+/// allocated.
 class PictureScaler {
  public:
+  /// \param memory where pictures are made; null: a heap of its own.
+  explicit PictureScaler(std::shared_ptr<FrameMemory> memory = nullptr)
+      : memory_(memory ? std::move(memory) : make_heap_memory()) {}
+
   /// `frame` in this size and format, every property kept; the frame itself when it is so already. What is
   /// made is exclusive. Odd sides that `format` can't have lose one pixel. \return kInternal when swscale
   /// refuses.
@@ -37,12 +42,9 @@ class PictureScaler {
     friend bool operator==(const Key&, const Key&) = default;
   };
   Result<void> prepare(const Key& key);
-  [[nodiscard]] VideoFrame take_picture(const Key& key);
-
   Key key_{};
   SwsPtr sws_;
-  BufferPoolPtr pool_;
-  size_t pool_bytes_ = 0;
+  std::shared_ptr<FrameMemory> memory_;
 };
 
 /// A view of `frame` whose sides its pixel format can have: odd ones of subsampled formats lose a pixel.

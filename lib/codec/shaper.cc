@@ -7,11 +7,13 @@
 
 namespace trickle {
 
-Shaper::Shaper(const DecodeOptions& options, std::shared_ptr<ShapeControl> control, Counters& counters)
+Shaper::Shaper(const DecodeOptions& options, std::shared_ptr<ShapeControl> control, Counters& counters,
+               std::shared_ptr<FrameMemory> memory)
     : size_(options.size),
       format_(options.format),
       max_fps_(options.max_fps),
       control_(std::move(control)),
+      scaler_(std::move(memory)),
       counters_(counters) {
   if (max_fps_) limiter_.emplace(*max_fps_);
 }

@@ -17,7 +17,9 @@ namespace trickle {
 class Shaper {
  public:
   /// \param control may be null; what it brings replaces what `options` said, from the next frame.
-  Shaper(const DecodeOptions& options, std::shared_ptr<ShapeControl> control, Counters& counters);
+  /// \param memory where pictures that have to be made are made; may be null.
+  Shaper(const DecodeOptions& options, std::shared_ptr<ShapeControl> control, Counters& counters,
+         std::shared_ptr<FrameMemory> memory = nullptr);
 
   /// `frame` as asked for, or nothing when it comes too early (counted as Drop::kRate).
   Result<std::optional<VideoFrame>> shape(VideoFrame frame);

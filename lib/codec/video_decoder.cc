@@ -2,9 +2,11 @@
 
 extern "C" {
 #include <libavutil/hwcontext.h>
+#include <libavutil/imgutils.h>
 }
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <thread>
 #include <utility>
@@ -16,13 +18,68 @@ extern "C" {
 namespace trickle {
 namespace {
 
+constexpr int kRowAlignment = 64;
+constexpr size_t kPlaneTailBytes = 64;
+
 int thread_count(int asked) {
   if (asked > 0) return asked;
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
 }
 
+void release_piece(void* opaque, uint8_t* /*data*/) { delete static_cast<std::shared_ptr<uint8_t>*>(opaque); }
+
+// The layout that libavcodec's own allocator makes, in a piece of our memory.
+int get_buffer(AVCodecContext* context, AVFrame* frame, int flags) {
+  auto& memory = *static_cast<DecoderCallbacks*>(context->opaque)->memory;
+  const auto format = static_cast<AVPixelFormat>(frame->format);
+  if (from_av(format) == PixelFormat::kNone || context->hw_frames_ctx != nullptr) {
+    return avcodec_default_get_buffer2(context, frame, flags);
+  }
+  int width = frame->width;
+  int height = frame->height;
+  std::array<int, AV_NUM_DATA_POINTERS> alignments{};
+  avcodec_align_dimensions2(context, &width, &height, alignments.data());
+  std::array<int, 4> strides{};
+  bool aligned = false;
+  while (!aligned) {
+    // Alignment of the luma's rows alone would leave the chroma's at the ratio that some decoders rely on.
+    if (av_image_fill_linesizes(strides.data(), format, width) < 0) return AVERROR(EINVAL);
+    width += width & ~(width - 1);
+    aligned = true;
+    for (size_t i = 0; i < strides.size(); ++i) {
+      aligned = aligned && (alignments[i] == 0 || strides[i] % std::max(alignments[i], kRowAlignment) == 0);
+    }
+  }
+  std::array<ptrdiff_t, 4> strides_bytes{};
+  std::copy(strides.begin(), strides.end(), strides_bytes.begin());
+  std::array<size_t, 4> sizes{};
+  if (av_image_fill_plane_sizes(sizes.data(), format, height, strides_bytes.data()) < 0) {
+    return AVERROR(EINVAL);
+  }
+  size_t total = 0;
+  for (size_t& size : sizes) {
+    if (size == 0) break;
+    // Decoders may write a little past the end of a plane.
+    size = (size + kPlaneTailBytes + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
+    total += size;
+  }
+  auto piece = std::make_unique<std::shared_ptr<uint8_t>>(memory.take(total));
+  if (!*piece) return AVERROR(ENOMEM);
+  uint8_t* data = piece->get();
+  frame->buf[0] = av_buffer_create(data, total, release_piece, piece.get(), 0);
+  if (frame->buf[0] == nullptr) return AVERROR(ENOMEM);
+  static_cast<void>(piece.release());  // The buffer frees it.
+  for (size_t i = 0; i < sizes.size() && sizes[i] > 0; ++i) {
+    frame->data[i] = data;
+    frame->linesize[i] = strides[i];
+    data += sizes[i];
+  }
+  frame->extended_data = frame->data;
+  return 0;
+}
+
 AVPixelFormat choose_hardware_format(AVCodecContext* context, const AVPixelFormat* formats) {
-  const auto wanted = *static_cast<const AVPixelFormat*>(context->opaque);
+  const AVPixelFormat wanted = static_cast<DecoderCallbacks*>(context->opaque)->hardware_format;
   for (const AVPixelFormat* format = formats; *format != AV_PIX_FMT_NONE; ++format) {
     if (*format == wanted) return wanted;
   }
@@ -40,7 +97,8 @@ int64_t duration_of(const AVFrame& frame) {
 }
 
 Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(const AVCodecParameters& parameters,
-                                                         Rational time_base, const DecodeOptions& options) {
+                                                         Rational time_base, const DecodeOptions& options,
+                                                         std::shared_ptr<FrameMemory> memory) {
   const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
   if (codec == nullptr) {
     return unexpected(ErrorKind::kBadData,
@@ -54,6 +112,11 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(const AVCodecParameters
   context->thread_type = FF_THREAD_SLICE;
   context->thread_count = thread_count(options.threads);
   std::unique_ptr<VideoDecoder> decoder(new VideoDecoder(std::move(context)));
+  decoder->context_->opaque = &decoder->callbacks_;
+  if (memory && (codec->capabilities & AV_CODEC_CAP_DR1) != 0) {
+    decoder->callbacks_.memory = std::move(memory);
+    decoder->context_->get_buffer2 = get_buffer;
+  }
   if (!options.hwaccel.empty()) TRICKLE_TRY(decoder->use_hardware(options.hwaccel, *codec));
   if (const int code = avcodec_open2(decoder->context_.get(), codec, nullptr); code < 0) {
     return av_unexpected(ErrorKind::kBadData, fmt::format("the {} decoder can't be opened", codec->name),
@@ -67,14 +130,14 @@ Result<void> VideoDecoder::use_hardware(const std::string& type_name, const AVCo
   if (type == AV_HWDEVICE_TYPE_NONE) {
     return unexpected(ErrorKind::kUsage, fmt::format("--hwaccel {}: no such hardware type", type_name));
   }
-  for (int i = 0; hardware_format_ == AV_PIX_FMT_NONE; ++i) {
+  for (int i = 0; callbacks_.hardware_format == AV_PIX_FMT_NONE; ++i) {
     const AVCodecHWConfig* config = avcodec_get_hw_config(&codec, i);
     if (config == nullptr) {
       return unexpected(ErrorKind::kUsage,
                         fmt::format("--hwaccel {}: it can't decode {}", type_name, codec.name));
     }
     const bool by_device = (config->methods & AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX) != 0;
-    if (by_device && config->device_type == type) hardware_format_ = config->pix_fmt;
+    if (by_device && config->device_type == type) callbacks_.hardware_format = config->pix_fmt;
   }
   AVBufferRef* device = nullptr;
   if (const int code = av_hwdevice_ctx_create(&device, type, nullptr, nullptr, 0); code < 0) {
@@ -83,7 +146,6 @@ Result<void> VideoDecoder::use_hardware(const std::string& type_name, const AVCo
   }
   hardware_.reset(device);
   context_->hw_device_ctx = av_buffer_ref(device);
-  context_->opaque = &hardware_format_;
   context_->get_format = choose_hardware_format;
   return {};
 }
@@ -100,7 +162,7 @@ Result<FramePtr> VideoDecoder::receive() {
   const int code = avcodec_receive_frame(context_.get(), frame.get());
   if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return FramePtr();
   if (code < 0) return av_unexpected(ErrorKind::kBadData, "decoding failed", code);
-  if (frame->format == hardware_format_ && hardware_) {
+  if (frame->format == callbacks_.hardware_format && hardware_) {
     TRICKLE_TRY_ASSIGN(frame, from_hardware(std::move(frame)));
   }
   return from_av(static_cast<AVPixelFormat>(frame->format)) == PixelFormat::kNone

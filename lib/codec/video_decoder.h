@@ -6,17 +6,26 @@
 #include <string>
 
 #include "codec/av_types.h"
+#include "media/frame_memory.h"
 #include "trickle/codec_options.h"
 #include "trickle/frame.h"
 
 namespace trickle {
 
+/// What libavcodec's callbacks need.
+struct DecoderCallbacks {
+  std::shared_ptr<FrameMemory> memory;
+  AVPixelFormat hardware_format = AV_PIX_FMT_NONE;
+};
+
 /// Belongs to one thread.
 class VideoDecoder {
  public:
+  /// \param memory pictures are decoded straight into it, where the decoder can; null: anywhere.
   /// \return kBadData for a codec without a decoder, kUsage for a hardware type that is not there.
   static Result<std::unique_ptr<VideoDecoder>> open(const AVCodecParameters& parameters, Rational time_base,
-                                                    const DecodeOptions& options);
+                                                    const DecodeOptions& options,
+                                                    std::shared_ptr<FrameMemory> memory = nullptr);
 
   /// Gives one packet, or null at the end; then call receive() until it gives nothing.
   /// \return kBadData when the packet could not be decoded; go on with the next.
@@ -40,9 +49,9 @@ class VideoDecoder {
   Result<FramePtr> from_hardware(FramePtr frame);
   Result<FramePtr> in_known_format(FramePtr frame);
 
+  DecoderCallbacks callbacks_;  // The codec context refers to it.
   CodecContextPtr context_;
   BufferPtr hardware_;
-  AVPixelFormat hardware_format_ = AV_PIX_FMT_NONE;
   SwsPtr sws_;
 };
 

@@ -7,16 +7,18 @@
 
 #include "fx/color_pass.h"
 #include "fx/effect.h"
-#include "fx/frame_pool.h"
+#include "media/frame_memory.h"
 
 namespace trickle::fx {
 
 class ColorRun final : public Effect {
  public:
-  explicit ColorRun(std::vector<ColorStep> steps) : steps_(std::move(steps)) {}
+  /// \param memory where frames are made that can't be changed in place; null: a heap of its own.
+  explicit ColorRun(std::vector<ColorStep> steps, std::shared_ptr<FrameMemory> memory = nullptr)
+      : steps_(std::move(steps)), memory_(memory ? std::move(memory) : make_heap_memory()) {}
 
   /// Never fails: steps that no kernel could do, if there were any, are left out with an error in the log.
-  Result<void> process(VideoFrame& frame, Frames& out) override;
+  Result<VideoFrame> process(VideoFrame frame) override;
 
  private:
   struct Ready {
@@ -27,7 +29,7 @@ class ColorRun final : public Effect {
 
   std::vector<ColorStep> steps_;
   std::optional<Ready> ready_;
-  FramePool pool_;
+  std::shared_ptr<FrameMemory> memory_;
 };
 
 }  // namespace trickle::fx

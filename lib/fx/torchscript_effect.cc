@@ -8,7 +8,11 @@
 namespace trickle::fx {
 namespace {
 
-Result<std::unique_ptr<Effect>> create(const Parameters& parameters, const EffectHostPtr& /*host*/) {
+const std::string& text(const Parameters& parameters, std::string_view name) {
+  return std::get<std::string>(parameters.find(name)->second);
+}
+
+Result<std::unique_ptr<Effect>> create(const Parameters& parameters) {
   TorchOptions options{.model = text(parameters, "model"), .device = text(parameters, "device")};
   if (options.model.empty()) {
     return unexpected(ErrorKind::kUsage, "torchscript: model is missing: it must name a TorchScript file");

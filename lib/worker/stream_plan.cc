@@ -44,6 +44,7 @@ StagePlan plan_decode(const StreamParams& params) {
   // The one format that every player of the encoded result understands.
   stage.arguments.insert(stage.arguments.end(), {"--pix-fmt", "yuv420p"});
   stage.arguments.insert(stage.arguments.end(), {"--audio", params.audio == "none" ? "none" : "copy"});
+  stage.environment.emplace_back("TRICKLE_TRANSPORT", "shm");
   return stage;
 }
 
@@ -58,6 +59,7 @@ StagePlan plan_fx(const StreamParams& params) {
     }
   }
   if (stage.arguments.empty()) stage.arguments.emplace_back("none");
+  stage.environment.emplace_back("TRICKLE_TRANSPORT", "shm");
   return stage;
 }
 
