@@ -13,6 +13,7 @@
 #include "cli/listen_options.h"
 #include "cli/tool.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "trickle/relay.h"
 
 namespace {
@@ -40,6 +41,8 @@ struct Options {
   std::string publish_token_file;
   std::string subscribe_token_file;
   std::string admin_token_file;
+  std::string tls_cert;
+  std::string tls_key;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -76,6 +79,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--admin-token-file", options.admin_token_file,
                  "The same for everything, /_channels and /_metrics too")
       ->type_name("FILE");
+  auto* tls_cert = app.add_option("--tls-cert", options.tls_cert, "Speak HTTPS with this certificate (PEM)")
+                       ->type_name("FILE");
+  auto* tls_key = app.add_option("--tls-key", options.tls_key, "And its private key")->type_name("FILE");
+  tls_cert->needs(tls_key);
+  tls_key->needs(tls_cert);
 }
 
 Result<std::chrono::milliseconds> milliseconds_of(const std::string& option, const std::string& text) {
@@ -97,12 +105,22 @@ uint64_t half_of_memory() {
 
 bool has_files_to_reload(const Options& options) {
   return !options.publish_token_file.empty() || !options.subscribe_token_file.empty() ||
-         !options.admin_token_file.empty();
+         !options.admin_token_file.empty() || !options.tls_cert.empty();
 }
 
 Result<AccessRules> access_rules(const Options& options) {
   return read_access_rules(options.publish_token_file, options.subscribe_token_file,
                            options.admin_token_file);
+}
+
+using TlsIdentityPtr = std::shared_ptr<const http::TlsIdentity>;
+
+// Null without --tls-cert.
+Result<TlsIdentityPtr> tls_identity(const Options& options) {
+  if (options.tls_cert.empty()) return TlsIdentityPtr();
+  auto identity = http::TlsIdentity::read(options.tls_cert, options.tls_key);
+  if (identity) return identity;
+  return unexpected(ErrorKind::kUsage, "--tls-cert and --tls-key: " + identity.error().message());
 }
 
 Result<RelayOptions> relay_options(const Options& options) {
@@ -126,19 +144,23 @@ Result<RelayOptions> relay_options(const Options& options) {
 }
 
 // What SIGHUP reads anew. What is wrong with a file is said, and what was read before stays.
-void reload(const Options& options, Relay& relay) {
+void reload(const Options& options, Relay& relay, http::Server& server) {
   auto rules = access_rules(options);
   if (!rules) return log::error("not reloaded: {}", rules.error().to_string());
+  auto identity = tls_identity(options);
+  if (!identity) return log::error("not reloaded: {}", identity.error().to_string());
   relay.set_access(*std::move(rules));
-  log::info("reloaded the token files");
+  server.use_tls(*std::move(identity));
+  log::info("reloaded tokens and certificate");
 }
 
 // Only where there is something to reload: elsewhere SIGHUP ends the program, as of old.
-void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, Relay& relay) {
+void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, Relay& relay,
+                      http::Server& server) {
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
-    reload(options, relay);
-    reload_on_hangup(signals, options, relay);
+    reload(options, relay, server);
+    reload_on_hangup(signals, options, relay, server);
   });
 }
 
@@ -154,6 +176,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const Endpoint wanted, cli::listen_endpoint(options.listen));
   TRICKLE_TRY_ASSIGN(RelayOptions relay_config, relay_options(options));
   TRICKLE_TRY_ASSIGN(const std::chrono::milliseconds drain, milliseconds_of("--drain", options.drain));
+  TRICKLE_TRY_ASSIGN(const TlsIdentityPtr identity, tls_identity(options));
   raise_descriptor_limit();
 
   boost::asio::io_context io(1);
@@ -162,13 +185,14 @@ Result<void> run(const Options& options, cli::Context& context) {
   server_options.max_connections = options.max_connections;
   server_options.server_name = "trickle-relay";
   http::Server server(io, server_options, [&relay](const auto& exchange) { relay.handle(exchange); });
+  server.use_tls(identity);
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
-  TRICKLE_TRY(cli::announce_listening(options.listen, bound));
+  TRICKLE_TRY(cli::announce_listening(options.listen, bound, identity ? "https" : "http"));
 
   boost::asio::signal_set hangup(io);
   if (has_files_to_reload(options)) {
     hangup.add(SIGHUP);
-    reload_on_hangup(hangup, options, relay);
+    reload_on_hangup(hangup, options, relay, server);
   }
 
   boost::asio::steady_timer farewell(io);

@@ -45,9 +45,9 @@ Result<Endpoint> listen_endpoint(const ListenOptions& options) {
   return unexpected(ErrorKind::kUsage, "--listen " + endpoint.error().message());
 }
 
-Result<void> announce_listening(const ListenOptions& options, const Endpoint& bound) {
+Result<void> announce_listening(const ListenOptions& options, const Endpoint& bound, const char* scheme) {
   if (!options.port_file.empty()) TRICKLE_TRY(write_port_file(options.port_file, bound.port));
-  log::info("listening on http://{}/", bound.to_string());
+  log::info("listening on {}://{}/", scheme, bound.to_string());
   return {};
 }
 

@@ -20,8 +20,9 @@ void add_listen_options(CLI::App& app, ListenOptions& options);
 /// Where to listen. \return kUsage with a sentence when --listen is malformed.
 Result<Endpoint> listen_endpoint(const ListenOptions& options);
 
-/// Says `listening on http://HOST:PORT/` on stderr and writes the port file, which appears whole or not at
-/// all. \return kIo when the file can't be written.
-Result<void> announce_listening(const ListenOptions& options, const Endpoint& bound);
+/// Says `listening on http://HOST:PORT/` (or another scheme) on stderr and writes the port file, which
+/// appears whole or not at all. \return kIo when the file can't be written.
+Result<void> announce_listening(const ListenOptions& options, const Endpoint& bound,
+                                const char* scheme = "http");
 
 }  // namespace trickle::cli

@@ -17,8 +17,8 @@ constexpr size_t kPendingLimit = 64 * 1024;
 
 }  // namespace
 
-Connection::Connection(Socket socket, std::string peer, ConnectionHost& host)
-    : socket_(std::move(socket)), peer_(std::move(peer)), host_(host) {}
+Connection::Connection(Socket socket, std::unique_ptr<TlsStream> tls, std::string peer, ConnectionHost& host)
+    : socket_(std::move(socket)), tls_(std::move(tls)), peer_(std::move(peer)), host_(host) {}
 
 Connection::~Connection() = default;
 
@@ -28,6 +28,7 @@ void Connection::start() {
 }
 
 void Connection::refuse() {
+  if (tls_) set_deadline(host_.options().header_timeout);  // The answer waits for the handshake.
   reject(503, "Too many connections");
   arm_read();
 }
@@ -62,20 +63,33 @@ void Connection::give_up() {
 void Connection::arm_read() {
   if (read_armed_ || phase_ == Phase::kClosed || pending_.size() >= kPendingLimit) return;
   read_armed_ = true;
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
+  auto on_ready = [self = shared_from_this()](const boost::system::error_code& error) {
     self->read_armed_ = false;
     if (self->phase_ == Phase::kClosed) return;
     if (error) return self->close();
     self->on_readable();
-  });
+  };
+  if (tls_ && tls_->has_pending()) {
+    boost::asio::post(socket_.get_executor(), [on_ready = std::move(on_ready)] { on_ready({}); });
+  } else {
+    const bool for_write = tls_ && tls_->read_wants_write();
+    socket_.async_wait(for_write ? Socket::wait_write : Socket::wait_read, std::move(on_ready));
+  }
+}
+
+ssize_t Connection::receive(std::span<char> buffer) {
+  if (tls_ && phase_ != Phase::kLinger) return tls_->read(buffer);
+  return ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
 }
 
 void Connection::on_readable() {
   const std::span<char> buffer = host_.read_buffer();
-  const ssize_t received = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const ssize_t received = receive(buffer);
+  const int cause = errno;
+  if (tls_ && tls_->write_wants_read()) flush();
   if (received == 0) return close();
   if (received < 0) {
-    if (errno == EAGAIN || errno == EINTR) return arm_read();
+    if (cause == EAGAIN || cause == EINTR) return arm_read();
     return close();
   }
   if (phase_ != Phase::kLinger) on_input({buffer.data(), static_cast<size_t>(received)});

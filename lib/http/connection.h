@@ -14,6 +14,7 @@
 
 #include "http/request_parser.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "io/clock.h"
 
 namespace trickle::http {
@@ -42,7 +43,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Socket =
       boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
-  Connection(Socket socket, std::string peer, ConnectionHost& host);
+  /// \param tls  null for plain TCP; on the descriptor of `socket`.
+  Connection(Socket socket, std::unique_ptr<TlsStream> tls, std::string peer, ConnectionHost& host);
   ~Connection();
   void start();
   /// Answers 503 and closes, without reading a request.
@@ -67,6 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Reading.
   void arm_read();
+  [[nodiscard]] ssize_t receive(std::span<char> buffer);
   void on_readable();
   void on_input(std::string_view bytes);
   void consume();
@@ -82,6 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void queue_head(int status, const Fields& headers, std::optional<size_t> content_length, bool streams);
   void flush();
   enum class Flushed { kAgain, kDone };
+  [[nodiscard]] ssize_t send(std::span<const iovec> buffers);
   Flushed flush_once();
   void account_for(size_t written_bytes, std::span<const Chunk* const> pieces, bool with_end_mark);
   [[nodiscard]] std::string_view wire_form(const Chunk& piece) const;
@@ -102,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void set_deadline(std::chrono::milliseconds from_now);
 
   Socket socket_;
+  std::unique_ptr<TlsStream> tls_;  ///< Null without TLS. Uses the socket's descriptor.
   std::string peer_;
   ConnectionHost& host_;
   Phase phase_ = Phase::kHead;

@@ -114,6 +114,14 @@ std::string_view Connection::wire_form(const Chunk& piece) const {
   return chunked_ ? piece.framed() : piece.data();
 }
 
+ssize_t Connection::send(std::span<const iovec> buffers) {
+  if (tls_) return tls_->write(buffers);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(buffers.data());
+  message.msg_iovlen = buffers.size();
+  return ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 Connection::Flushed Connection::flush_once() {
   std::array<const Chunk*, kPiecesAtOnce> pieces;
   BodySource::View view{0, BodySource::Then::kWait};
@@ -134,10 +142,7 @@ Connection::Flushed Connection::flush_once() {
   if (with_end_mark) add(kEndMark.substr(end_mark_sent_));
 
   if (total > 0) {
-    msghdr message{};
-    message.msg_iov = buffers.data();
-    message.msg_iovlen = count;
-    const ssize_t written = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t written = send(std::span(buffers.data(), count));
     if (written < 0) {
       if (errno == EINTR) return Flushed::kAgain;
       errno == EAGAIN ? arm_write(source ? view.then == BodySource::Then::kEnd : answer_whole_) : close();
@@ -182,8 +187,9 @@ void Connection::account_for(size_t written_bytes, std::span<const Chunk* const>
 }
 
 void Connection::arm_write(bool answer_complete) {
-  write_armed_ = true;
   if (answer_complete) set_deadline(kStalledAnswerTime);
+  if (tls_ && tls_->write_wants_read()) return;  // Reading goes on with it.
+  write_armed_ = true;
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
     self->write_armed_ = false;
     if (self->phase_ == Phase::kClosed) return;
@@ -199,6 +205,7 @@ void Connection::complete_answer() {
   answer_begun_ = answer_whole_ = false;
   piece_sent_ = end_mark_sent_ = 0;
   if (close_after_ || host_.draining()) {
+    if (tls_) tls_->end();
     start_linger();
   } else {
     phase_ = Phase::kHead;

@@ -67,6 +67,7 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   asio::steady_timer sweep_timer_;
+  std::shared_ptr<const TlsIdentity> tls_identity_;
   bool sweeping_ = false;
   bool draining_ = false;
   std::function<void()> drained_;
@@ -137,7 +138,12 @@ void Server::State::admit(Connection::Socket socket) {
   if (error) return;  // It left before we looked.
   const bool full =
       server_options_.max_connections > 0 && connections_.size() >= server_options_.max_connections;
-  auto connection = std::make_shared<Connection>(std::move(socket), describe(peer), *this);
+  std::unique_ptr<TlsStream> tls;
+  if (tls_identity_) {
+    socket.native_non_blocking(true, error);
+    tls = std::make_unique<TlsStream>(*tls_identity_, socket.native_handle());
+  }
+  auto connection = std::make_shared<Connection>(std::move(socket), std::move(tls), describe(peer), *this);
   connections_.insert(connection);
   full ? connection->refuse() : connection->start();
   sweep_later();
@@ -193,6 +199,9 @@ Server::~Server() {
   state_->close_all();
 }
 
+void Server::use_tls(std::shared_ptr<const TlsIdentity> identity) {
+  state_->tls_identity_ = std::move(identity);
+}
 Result<Endpoint> Server::listen(const Endpoint& endpoint) { return state_->listen(endpoint); }
 void Server::stop_accepting(std::function<void()> drained) { state_->stop_accepting(std::move(drained)); }
 void Server::close_all() { state_->close_all(); }

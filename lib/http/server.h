@@ -96,6 +96,8 @@ struct ServerOptions {
   std::string server_name = "trickle";           ///< The Server header.
 };
 
+class TlsIdentity;
+
 class Server {
  public:
   /// The io_context must outlive the server and is run by one thread. Nothing is called from the constructor.
@@ -104,6 +106,9 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
+
+  /// Speaks TLS on the connections that are accepted from now on (null: plain TCP). See http/tls.h.
+  void use_tls(std::shared_ptr<const TlsIdentity> identity);
 
   /// Binds and starts to accept; may be called for several addresses.
   /// \return where it listens (the real port); kIo when the address can't be bound, kUsage for an unknown

@@ -132,3 +132,130 @@ reloads() {
     [[ "$output" == *"--admin-token-file $file: "* ]]
   done
 }
+
+# slow_post CURL-ARGUMENTS…: POSTs what is written to descriptor 7, as it is written.
+slow_post() {
+  mkfifo feed
+  exec 7<>feed # Both ends, so that neither side waits for the other to open it.
+  curl -s --max-time 60 -T - -X POST -o post.body -w '%{http_code}' "$@" <feed >post.status 3>&- 7>&- &
+  POST_PID=$!
+  BACKGROUND+=("$POST_PID")
+}
+
+# make_certificate NAME: NAME.crt and NAME.key for 127.0.0.1 and localhost, signed by itself.
+make_certificate() {
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.crt" -days 2 -subj "/CN=$1" \
+    -addext 'subjectAltName=IP:127.0.0.1,DNS:localhost' 2>/dev/null
+}
+
+# start_tls_relay [OPTIONS]: sets RELAY to its https URL.
+start_tls_relay() {
+  make_certificate first
+  cp first.crt now.crt
+  cp first.key now.key
+  start_relay --tls-cert now.crt --tls-key now.key "$@"
+  RELAY=https://127.0.0.1:${RELAY##*:}
+}
+
+@test "with a certificate it speaks HTTPS, and only that" {
+  start_tls_relay
+  grep -q "listening on $RELAY/" relay.log
+  [ "$(ask --cacert first.crt --data-binary hello "$RELAY/cam/0")" = 200 ]
+  [ "$(ask --cacert first.crt "$RELAY/cam/0")" = 200 ]
+  [ "$(cat body)" = hello ]
+  [ "$(ask --cacert first.crt -w '%{http_version}' "$RELAY/cam/0")" = 1.1 ]
+  run -60 curl -s --max-time 30 "$RELAY/cam/0" # It can't be verified.
+  run ! curl -s --max-time 30 "http://${RELAY#https://}/cam/0"
+  [ "$(ask --cacert first.crt "$RELAY/_health")" = 200 ]
+}
+
+@test "many requests on one TLS connection, with bodies larger than a record" {
+  start_tls_relay
+  head -c 3000000 /dev/urandom >large
+  [ "$(ask --cacert first.crt --data-binary @large "$RELAY/cam/0")" = 200 ]
+  run -0 curl -s --cacert first.crt --max-time 60 -w '%{num_connects}\n' \
+    -o one "$RELAY/cam/0" -o two "$RELAY/cam/0" -o three "$RELAY/cam/0"
+  [ "$output" = $'1\n0\n0' ]
+  cmp one large
+  cmp two large
+  cmp three large
+}
+
+@test "a reader over TLS sees bytes while their POST is still open" {
+  start_tls_relay
+  [ "$(ask --cacert first.crt -X POST "$RELAY/cam")" = 200 ]
+  background curl -sN --cacert first.crt --max-time 60 -o got "$RELAY/cam/0"
+  reader=$LAST
+  slow_post --cacert first.crt "$RELAY/cam/0"
+  echo first >&7
+  wait_until 30 grep -q first got
+  echo second >&7
+  wait_until 30 grep -q second got
+  exec 7>&-
+  wait "$reader"
+  [ "$(cat got)" = $'first\nsecond' ]
+}
+
+@test "trickle-pub and trickle-sub over TLS bring every byte" {
+  start_tls_relay
+  make_clip clip.ts 3
+  trickle-pub --cacert first.crt --keep-channel "$RELAY/cam" <clip.ts
+  timeout 60 trickle-sub --cacert first.crt --start oldest --segments 1 "$RELAY/cam" >copy.ts
+  [ "$(count_frames copy.ts)" = 90 ]
+  run -5 trickle-sub --segments 1 "$RELAY/cam"
+  [[ "$output" == *certificate* ]]
+}
+
+# certificate_of: the name in the certificate that the relay shows.
+certificate_of() {
+  openssl s_client -connect "${RELAY#https://}" </dev/null 2>/dev/null | openssl x509 -noout -subject
+}
+
+@test "SIGHUP shows new connections the new certificate, and old ones go on" {
+  start_tls_relay
+  [[ "$(certificate_of)" == *first ]]
+  slow_post --cacert first.crt "$RELAY/cam/0"
+  echo first >&7
+  wait_until 30 eval "curl -s --cacert first.crt $RELAY/_channels | grep -q '\"bytes\":6'"
+  make_certificate second
+  cp second.crt now.crt
+  kill -HUP "$RELAY_PID"
+  wait_until 20 reloads 'error: not reloaded: --tls-cert and --tls-key: now.key: ' 1
+  [[ "$(certificate_of)" == *first ]]
+  cp second.key now.key
+  kill -HUP "$RELAY_PID"
+  wait_until 20 reloads 'reloaded tokens and certificate' 1
+  [[ "$(certificate_of)" == *second ]]
+  [ "$(ask --cacert second.crt "$RELAY/_health")" = 200 ]
+  echo last >&7
+  exec 7>&-
+  wait "$POST_PID"
+  [ "$(cat post.status)" = 200 ]
+  [ "$(curl -s --cacert second.crt "$RELAY/cam/0")" = $'first\nlast' ]
+}
+
+health_is() {
+  [ "$(ask -k "$RELAY/_health")" = "$1" ]
+}
+
+@test "a TLS client that only connects is closed after the header time, and one too many hears 503" {
+  start_tls_relay --max-connections 1
+  mkfifo feed
+  exec 7<>feed
+  background openssl s_client -connect "${RELAY#https://}" -quiet <feed >/dev/null 2>&1 7>&-
+  wait_until 30 health_is 503
+  wait_until 40 health_is 200
+  exec 7>&-
+}
+
+@test "a certificate without its key, or that is none, is 2 with one sentence" {
+  make_certificate first
+  make_certificate other
+  echo nothing >empty
+  for wrong in "--tls-cert first.crt" "--tls-key first.key" "--tls-cert empty --tls-key first.key" \
+    "--tls-cert first.crt --tls-key other.key" "--tls-cert nowhere --tls-key first.key"; do
+    # shellcheck disable=SC2086
+    run -2 trickle-relay --listen 127.0.0.1:0 $wrong
+    [ "${#lines[@]}" = 1 ]
+  done
+}
