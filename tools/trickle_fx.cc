@@ -18,9 +18,12 @@
 #include "cli/codec_options.h"
 #include "cli/control_channel.h"
 #include "cli/tool.h"
+#include "codec/media_graph.h"
 #include "codec/open.h"
+#include "codec/pcm_source.h"
 #include "fx/live_chain.h"
 #include "fx/registry.h"
+#include "fx/run_chain.h"
 #include "media/shm_pool.h"
 
 namespace {
@@ -34,6 +37,7 @@ struct Options {
   std::string control;
   std::string device = "auto";
   std::string output = "auto";
+  bool process_audio = false;
   bool shared_memory = false;
   DecodeOptions decode;
   EncodeOptions encode;
@@ -76,28 +80,11 @@ Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& wh
   });
 }
 
-Result<std::unique_ptr<FrameSink>> open_output(const Options& options, const OpenedInput& input,
+Result<std::unique_ptr<FrameSink>> open_output(const Options& options, InputKind kind, const StreamInfo& info,
                                                Counters& counters, std::shared_ptr<FrameMemory> shared) {
-  const bool frames =
-      options.output == "auto" ? input.kind == InputKind::kFrames : options.output == "frames";
-  if (frames) {
-    return open_frame_output(STDOUT_FILENO, input.source->info(), counters, std::move(shared));
-  }
-  return open_encoded_output(STDOUT_FILENO, input.source->info(), options.encode, counters);
-}
-
-// When the source fails, what the sink holds is still written, and then the source's error returned.
-Result<void> process(FrameSource& source, FrameSink& sink, fx::LiveChain& chain) {
-  while (true) {
-    Result<std::optional<FrameItem>> item = source.read();
-    if (!item) {
-      const Result<void> finished = sink.finish();
-      return finished ? Result<void>(unexpected(std::move(item).error())) : finished;
-    }
-    if (!*item) return sink.finish();
-    if (auto* video = std::get_if<VideoItem>(&**item)) video->frame = chain.process(std::move(video->frame));
-    TRICKLE_TRY(sink.write(std::move(**item)));
-  }
+  const bool frames = options.output == "auto" ? kind == InputKind::kFrames : options.output == "frames";
+  if (frames) return open_frame_output(STDOUT_FILENO, info, counters, std::move(shared));
+  return open_encoded_output(STDOUT_FILENO, info, options.encode, counters);
 }
 
 void sum_up(const Counters& counters) {
@@ -106,22 +93,36 @@ void sum_up(const Counters& counters) {
             counters.drops_total());
 }
 
+// What the effects may ask of this program.
+fx::EffectHostPtr effect_host(Counters& /*counters*/, std::shared_ptr<FrameMemory> memory) {
+  auto host = std::make_shared<fx::EffectHost>();
+  host->frame_memory = std::move(memory);
+  host->make_video_graph = make_video_graph;
+  host->make_sound_graph = make_sound_graph;
+  return host;
+}
+
 Result<void> run(const Options& options, cli::Context& context) {
   if (options.list) return print_list(options.json);
   if (options.json) return unexpected(ErrorKind::kUsage, "--json goes with --list");
   TRICKLE_TRY_ASSIGN(fx::ChainSpec spec, chain_spec(options));
   TRICKLE_TRY(cli::refuse_terminal(STDOUT_FILENO));
   const auto shared = options.shared_memory ? make_shared_memory() : nullptr;
-  TRICKLE_TRY_ASSIGN(const auto chain, fx::LiveChain::make(std::move(spec), shared));
+  TRICKLE_TRY_ASSIGN(const auto chain,
+                     fx::LiveChain::make(std::move(spec), effect_host(context.counters, shared)));
+  if (options.process_audio) chain->process_sound_too();
   TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain));
-  TRICKLE_TRY_ASSIGN(const OpenedInput input, open_input(STDIN_FILENO, options.decode, context.counters,
-                                                         context.stop, nullptr, shared));
+  TRICKLE_TRY_ASSIGN(OpenedInput input, open_input(STDIN_FILENO, options.decode, context.counters,
+                                                   context.stop, nullptr, shared));
   if (input.kind == InputKind::kEmpty) {
     log::warning("the input is empty");
     return {};
   }
-  TRICKLE_TRY_ASSIGN(const auto sink, open_output(options, input, context.counters, shared));
-  Result<void> result = process(*input.source, *sink, *chain);
+  if (chain->processes_sound()) input.source = make_pcm_source(std::move(input.source), context.counters);
+  const auto open_sink = [&](const StreamInfo& info) {
+    return open_output(options, input.kind, info, context.counters, shared);
+  };
+  Result<void> result = fx::run_chain(*input.source, open_sink, *chain);
   sum_up(context.counters);
   return result;
 }
@@ -140,6 +141,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--output", options.output, "What to write; auto: what was read")
       ->check(CLI::IsMember({"frames", "ts", "auto"}).description(""))
       ->type_name("frames|ts|auto");
+  app.add_flag("--process-audio", options.process_audio,
+               "Decode the sound, so that updates may add effects on it (as a first effect on sound does)");
   cli::add_transcode_options(app, options.decode, options.encode);
   cli::add_shm_option(app, options.shared_memory);
 }

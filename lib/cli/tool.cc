@@ -81,13 +81,18 @@ void Tool::add_shared_options() {
       ->group(group);
 }
 
-void Tool::name_environment_variables() {
-  const std::string prefix = upper_snake(name_) + "_";
-  for (CLI::Option* option : app_.get_options()) {
+void Tool::name_environment_variables(CLI::App& app, const std::string& prefix) {
+  for (CLI::Option* option : app.get_options()) {
     const auto& names = option->get_lnames();
     if (names.empty() || !option->get_envname().empty() || !option->get_configurable()) continue;
     option->envname(prefix + upper_snake(names.front()));
   }
+  for (CLI::App* command : app.get_subcommands({})) name_environment_variables(*command, prefix);
+}
+
+void Tool::name_environment_variables() {
+  const std::string prefix = upper_snake(name_) + "_";
+  name_environment_variables(app_, prefix);
   std::string footer = app_.get_footer();
   if (!footer.empty()) footer += "\n\n";
   app_.footer(footer +

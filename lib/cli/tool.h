@@ -51,6 +51,7 @@ class Tool {
 
   void add_shared_options();
   void name_environment_variables();
+  void name_environment_variables(CLI::App& app, const std::string& prefix);
   int parse(int argc, char** argv);
   int run_parsed(const std::function<Result<void>(Context&)>& body);
 

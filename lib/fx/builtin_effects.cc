@@ -1,13 +1,10 @@
 #include "fx/builtin_effects.h"
 
+#include "fx/avfilter_effect.h"
 #include "fx/torchscript_effect.h"
 
 namespace trickle::fx {
 namespace {
-
-double number(const Parameters& parameters, std::string_view name) {
-  return std::get<double>(parameters.find(name)->second);
-}
 
 template <size_t kChannel>
 ColorStep tint(const Parameters& parameters) {
@@ -33,7 +30,7 @@ ColorStep brightness(const Parameters& parameters) {
 }
 
 ColorStep color_shift(const Parameters& parameters) {
-  const auto& shift = std::get<std::vector<double>>(parameters.find("color_shift")->second);
+  const auto& shift = numbers(parameters, "color_shift");
   return {.offset = {shift[0], shift[1], shift[2]}};
 }
 
@@ -91,6 +88,7 @@ std::vector<EffectInfo> builtin_effects() {
                        .text = "What is added to red, green and blue, as a part of full scale."}},
        .color = color_shift},
       torchscript_effect(),
+      avfilter_effect(),
   };
 }
 

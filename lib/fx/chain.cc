@@ -1,5 +1,8 @@
 #include "fx/chain.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -8,58 +11,148 @@
 #include "fx/color_run.h"
 
 namespace trickle::fx {
+namespace {
 
-std::shared_ptr<Effect> Chain::find(const EffectSpec& spec) const {
-  for (const Link& link : links_) {
-    if (link.spec == spec) return link.effect;
-  }
-  return nullptr;
-}
+Result<void> run(Effect& effect, VideoFrame& frame, Frames& out) { return effect.process(frame, out); }
+Result<void> run(Effect& effect, SoundBlock& block, Sounds& out) { return effect.process_sound(block, out); }
+Result<void> finish_one(Effect& effect, Frames& out) { return effect.finish(out); }
+Result<void> finish_one(Effect& effect, Sounds& out) { return effect.finish_sound(out); }
 
-Result<std::unique_ptr<Chain>> Chain::make(const ChainSpec& spec, const Chain* previous,
-                                           const std::shared_ptr<FrameMemory>& memory) {
-  auto chain = std::make_unique<Chain>();
-  std::vector<ColorStep> steps;
-  const auto end_run = [&] {
-    if (steps.empty()) return;
-    chain->links_.push_back({{}, std::make_shared<ColorRun>(std::exchange(steps, {}), memory)});
-  };
-  for (const EffectSpec& effect_spec : spec.effects) {
-    const EffectInfo* info = find_effect(effect_spec.effect);
-    if (info == nullptr) return unexpected(unknown_effect(effect_spec.effect));
-    if (info->color != nullptr) {
-      steps.push_back(info->color(effect_spec.parameters));
-      continue;
+}  // namespace
+
+// Makes the links of a chain, and takes back what it did to the previous one's effects where it fails.
+class Chain::Maker {
+ public:
+  Maker(Chain& chain, const Chain* previous) : chain_(chain), previous_(previous) {}
+
+  Result<void> make(const ChainSpec& spec) {
+    for (const EffectSpec& effect_spec : spec.effects) {
+      if (auto added = add(effect_spec); !added) {
+        take_back();
+        return added;
+      }
     }
     end_run();
-    // One that stands twice in the new chain must not become one with shared state.
-    auto effect = previous != nullptr && !chain->find(effect_spec) ? previous->find(effect_spec) : nullptr;
-    if (!effect) {
-      TRICKLE_TRY_ASSIGN(effect, info->create(effect_spec.parameters));
-    }
-    chain->links_.push_back({effect_spec, std::move(effect)});
+    return {};
   }
-  end_run();
+
+ private:
+  Result<void> add(const EffectSpec& spec) {
+    const EffectInfo* info = find_effect(spec.effect);
+    if (info == nullptr) return unexpected(unknown_effect(spec.effect));
+    if (info->color != nullptr) {
+      steps_.push_back(info->color(spec.parameters));
+      return {};
+    }
+    end_run();
+    TRICKLE_TRY_ASSIGN(std::shared_ptr<Effect> effect, reuse(spec));
+    if (!effect) {
+      TRICKLE_TRY_ASSIGN(effect, info->create(spec.parameters, chain_.host_));
+    }
+    const bool takes_sound = info->takes_sound != nullptr && info->takes_sound(spec.parameters);
+    chain_.takes_sound_ = chain_.takes_sound_ || takes_sound;
+    chain_.links_.push_back({spec, std::move(effect), takes_sound});
+    return {};
+  }
+
+  void end_run() {
+    if (steps_.empty()) return;
+    chain_.links_.push_back(
+        {{}, std::make_shared<ColorRun>(std::exchange(steps_, {}), chain_.host_->frame_memory), false});
+  }
+
+  // An effect of the previous chain that can be the one wanted, or null.
+  Result<std::shared_ptr<Effect>> reuse(const EffectSpec& spec) {
+    if (previous_ == nullptr) return std::shared_ptr<Effect>();
+    for (const Link& link : previous_->links_) {
+      // One that stands twice in the new chain must not become one with shared state.
+      if (link.spec == spec && !chain_.has(link.effect.get())) return link.effect;
+    }
+    for (const Link& link : previous_->links_) {
+      if (link.spec.effect != spec.effect || chain_.has(link.effect.get())) continue;
+      TRICKLE_TRY_ASSIGN(const bool updated, link.effect->update(spec.parameters));
+      if (!updated) continue;
+      updated_.push_back(&link);
+      return link.effect;
+    }
+    return std::shared_ptr<Effect>();
+  }
+
+  void take_back() {
+    for (const Link* link : updated_) {
+      if (const auto old = link->effect->update(link->spec.parameters); !old || !*old) {
+        log::warning("{} could not be given its old parameters again", link->spec.effect);
+      }
+    }
+  }
+
+  Chain& chain_;
+  const Chain* previous_;
+  std::vector<ColorStep> steps_;
+  std::vector<const Link*> updated_;
+};
+
+Result<std::unique_ptr<Chain>> Chain::make(const ChainSpec& spec, EffectHostPtr host, const Chain* previous) {
+  auto chain = std::make_unique<Chain>();
+  chain->host_ = host ? std::move(host) : std::make_shared<EffectHost>();
+  TRICKLE_TRY(Maker(*chain, previous).make(spec));
   return chain;
 }
 
-VideoFrame Chain::process_by(const Link& link, VideoFrame frame) {
-  // A colour run works in place, for which nobody else may hold the frame; and it never fails.
-  VideoFrame unchanged;
-  if (!link.spec.effect.empty()) unchanged = frame;
-  auto made = link.effect->process(std::move(frame));
-  if (made) return *std::move(made);
-  ++failures_;
-  if (const auto count = failure_reports_.add(std::chrono::steady_clock::now())) {
-    log::warning("{} failed, and {} frames passed it unchanged: {}", link.spec.effect, *count,
-                 made.error().to_string());
-  }
-  return unchanged;
+bool Chain::has(const Effect* effect) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&](const Link& link) { return link.effect.get() == effect; });
 }
 
-VideoFrame Chain::process(VideoFrame frame) {
-  for (const Link& link : links_) frame = process_by(link, std::move(frame));
-  return frame;
+void Chain::count_failure(const Link& link, const Error& error) {
+  ++failures_;
+  const auto count = failure_reports_.add(std::chrono::steady_clock::now());
+  if (!count) return;
+  const std::string sentence = fmt::format("{} failed, and {} frames passed it unchanged: {}",
+                                           link.spec.effect, *count, error.to_string());
+  log::warning("{}", sentence);
+  host_->event("effect_failed", sentence);
 }
+
+template <typename Item>
+void Chain::run_from(size_t index, Item item, std::vector<Item>& out) {
+  constexpr bool kSound = std::is_same_v<Item, SoundBlock>;
+  std::vector<Item> made;
+  for (; index < links_.size(); ++index) {
+    const Link& link = links_[index];
+    if (kSound && !link.takes_sound) continue;
+    made.clear();
+    if (auto done = run(*link.effect, item, made); !done) {
+      count_failure(link, done.error());
+      // What it had made before, and then this one as it came.
+      made.push_back(std::move(item));
+    }
+    if (made.size() != 1) break;
+    item = std::move(made.front());
+  }
+  if (index == links_.size()) {
+    out.push_back(std::move(item));
+    return;
+  }
+  for (Item& one : made) run_from(index + 1, std::move(one), out);
+}
+
+void Chain::process(VideoFrame frame, Frames& out) { run_from(0, std::move(frame), out); }
+void Chain::process(SoundBlock block, Sounds& out) { run_from(0, std::move(block), out); }
+
+template <typename Item>
+void Chain::finish_links(std::vector<Item>& out, const Chain* next) {
+  constexpr bool kSound = std::is_same_v<Item, SoundBlock>;
+  for (size_t i = 0; i < links_.size(); ++i) {
+    const Link& link = links_[i];
+    if ((kSound && !link.takes_sound) || (next != nullptr && next->has(link.effect.get()))) continue;
+    std::vector<Item> held;
+    if (auto done = finish_one(*link.effect, held); !done) count_failure(link, done.error());
+    for (Item& one : held) run_from(i + 1, std::move(one), out);
+  }
+}
+
+void Chain::finish(Frames& out, const Chain* next) { finish_links(out, next); }
+void Chain::finish(Sounds& out, const Chain* next) { finish_links(out, next); }
 
 }  // namespace trickle::fx

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/try.h"
 #include "fx/parameter_text.h"
 
@@ -79,6 +81,13 @@ bool is_assignment(std::string_view arg) {
 }
 
 }  // namespace
+
+bool takes_sound(const ChainSpec& chain) {
+  return std::any_of(chain.effects.begin(), chain.effects.end(), [](const EffectSpec& spec) {
+    const EffectInfo* info = find_effect(spec.effect);
+    return info != nullptr && info->takes_sound != nullptr && info->takes_sound(spec.parameters);
+  });
+}
 
 Error too_many_effects() {
   return {ErrorKind::kUsage, fmt::format("a chain may have at most {} effects", kMostEffects)};

@@ -18,7 +18,7 @@ class ColorRun final : public Effect {
       : steps_(std::move(steps)), memory_(memory ? std::move(memory) : make_heap_memory()) {}
 
   /// Never fails: steps that no kernel could do, if there were any, are left out with an error in the log.
-  Result<VideoFrame> process(VideoFrame frame) override;
+  Result<void> process(VideoFrame& frame, Frames& out) override;
 
  private:
   struct Ready {

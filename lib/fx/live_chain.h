@@ -16,22 +16,31 @@ namespace trickle::fx {
 /// counts.
 class LiveChain {
  public:
-  /// Makes the first chain ready. `memory`: see Chain::make(). \return what makes the spec impossible.
-  static Result<std::unique_ptr<LiveChain>> make(ChainSpec spec,
-                                                 std::shared_ptr<FrameMemory> memory = nullptr);
+  /// Makes the first chain ready. \return what makes the spec impossible.
+  static Result<std::unique_ptr<LiveChain>> make(ChainSpec spec, EffectHostPtr host = nullptr);
 
   /// Applies an update in JSON (chain_spec.h) to the newest chain and makes the result ready, which may take
   /// long; frames go on through the old one meanwhile. \return the update's outcome, with the names that were
   /// not understood; or a sentence that says what is wrong.
   Result<ChainUpdate> update(std::string_view json_text);
 
-  /// See Chain::process().
-  VideoFrame process(VideoFrame frame);
+  /// Whether sound goes through the chain; because the first one takes it, or because it was asked for. Ask
+  /// before updates may come: one that brings an effect on sound where there is none to process is refused.
+  [[nodiscard]] bool processes_sound() const { return processes_sound_; }
+  void process_sound_too() { processes_sound_ = true; }
+
+  /// See Chain. Where a new chain takes over, what the old one still holds comes first.
+  void process(VideoFrame frame, Frames& out);
+  void process(SoundBlock block, Sounds& out);
+  void finish(Frames& out);
+  void finish(Sounds& out);
 
  private:
   LiveChain() = default;
+  void switch_over();
 
-  std::shared_ptr<FrameMemory> memory_;
+  EffectHostPtr host_;
+  bool processes_sound_ = false;
   std::mutex update_mutex_;  // Held through a whole update: they come one after another.
   ChainSpec newest_spec_;
   // Kept by update() too, so that a chain that was replaced is destroyed there and not between two frames.
@@ -42,7 +51,10 @@ class LiveChain {
   std::shared_ptr<Chain> next_;
   std::atomic<bool> has_next_{false};
 
-  std::shared_ptr<Chain> running_;  // Of the thread that processes.
+  // Of the thread that processes.
+  std::shared_ptr<Chain> running_;
+  Frames held_frames_;  // What a chain that was replaced still held.
+  Sounds held_sounds_;
 };
 
 }  // namespace trickle::fx

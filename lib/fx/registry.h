@@ -5,26 +5,22 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "fx/color_step.h"
 #include "fx/effect.h"
+#include "fx/effect_host.h"
+#include "fx/parameters.h"
 #include "trickle/result.h"
 
 namespace trickle::fx {
 
 /// Which alternative of ParameterValue a parameter has: double, std::vector<double>, std::string.
 enum class ParameterType : uint8_t { kNumber, kNumberList, kString };
-
-using ParameterValue = std::variant<double, std::vector<double>, std::string>;
-/// The parameters of one effect by name.
-using Parameters = std::map<std::string, ParameterValue, std::less<>>;
 
 struct ParameterInfo {
   std::string name;
@@ -46,7 +42,12 @@ struct EffectInfo {
   ColorStep (*color)(const Parameters& parameters) = nullptr;
   /// Set for any other effect: makes a running one, ready for its first frame. May take long (a model is
   /// loaded).
-  Result<std::unique_ptr<Effect>> (*create)(const Parameters& parameters) = nullptr;
+  Result<std::unique_ptr<Effect>> (*create)(const Parameters& parameters,
+                                            const EffectHostPtr& host) = nullptr;
+  /// Set for an effect that can work on sound: whether one with these parameters does.
+  bool (*takes_sound)(const Parameters& parameters) = nullptr;
+  /// True for an effect that runs programs or opens files of the machine's: not for strangers to ask for.
+  bool reaches_out = false;
 
   /// The parameter of that name, or null.
   [[nodiscard]] const ParameterInfo* find(std::string_view parameter) const;

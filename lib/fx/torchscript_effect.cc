@@ -8,11 +8,7 @@
 namespace trickle::fx {
 namespace {
 
-const std::string& text(const Parameters& parameters, std::string_view name) {
-  return std::get<std::string>(parameters.find(name)->second);
-}
-
-Result<std::unique_ptr<Effect>> create(const Parameters& parameters) {
+Result<std::unique_ptr<Effect>> create(const Parameters& parameters, const EffectHostPtr& /*host*/) {
   TorchOptions options{.model = text(parameters, "model"), .device = text(parameters, "device")};
   if (options.model.empty()) {
     return unexpected(ErrorKind::kUsage, "torchscript: model is missing: it must name a TorchScript file");

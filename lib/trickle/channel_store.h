@@ -110,6 +110,7 @@ struct ReadGrant {
   std::shared_ptr<Segment> segment;            ///< With kSegment. Give it back with release().
   std::shared_ptr<const ChannelHead> channel;  ///< Unless kNoChannel.
   SegmentNumber latest = 0;                    ///< channel->next when asked.
+  bool just_ended = false;                     ///< With kNoChannel: it was there a moment ago.
 };
 
 enum class CreateStatus { kCreated, kExists, kNoChannel, kTooManyChannels, kOutOfMemory, kShuttingDown };

@@ -201,7 +201,7 @@ WriteGrant MemoryStore::open_write(const WriteRequest& request, WriterListener& 
 
 ReadGrant MemoryStore::open_read(std::string_view name, ReadSelector selector) {
   const auto channel = lookup(name);
-  if (!channel) return {ReadStatus::kNoChannel, nullptr, nullptr, 0};
+  if (!channel) return {ReadStatus::kNoChannel, nullptr, nullptr, 0, tombstoned(name)};
   const ChannelHead& head = *channel->head;
   const SegmentNumber number = channel->resolve(selector);
   ReadGrant grant{ReadStatus::kSegment, nullptr, channel->head, head.next};

@@ -98,7 +98,8 @@ class PublisherImpl final : public Publisher {
   void run_control();
   void start_control(const Control& control);
   void judge_control();
-  [[nodiscard]] http::ClientRequest request(std::string method, std::string url) const;
+  /// `name`: a segment's number or "next"; empty: the channel itself.
+  [[nodiscard]] http::ClientRequest request(std::string method, const std::string& name) const;
 
   const PublisherOptions options_;
   const http::Url url_;
@@ -194,9 +195,9 @@ Result<void> PublisherImpl::finish() {
 
 // The thread's side.
 
-http::ClientRequest PublisherImpl::request(std::string method, std::string url) const {
-  log::debug("{} {}", method, url_.display());
-  return {.method = std::move(method), .url = std::move(url), .headers = {}};
+http::ClientRequest PublisherImpl::request(std::string method, const std::string& name) const {
+  log::debug("{} {}{}", method, url_.display(), name.empty() ? "" : "/" + name);
+  return {.method = std::move(method), .url = name.empty() ? url_.full() : url_.child(name), .headers = {}};
 }
 
 void PublisherImpl::run() {
@@ -251,7 +252,7 @@ void PublisherImpl::open_posts() {
     if (known != posts_.end() && known->second.attempt == wanted.attempt) continue;
     if (known != posts_.end()) posts_.erase(known);
     OpenPost post{wanted.attempt, std::make_unique<Body>(*this, wanted.id), nullptr};
-    auto start = request("POST", url_.child(std::to_string(wanted.number)));
+    auto start = request("POST", std::to_string(wanted.number));
     start.headers.emplace_back("Content-Type", options_.content_type);
     if (wanted.reset) start.headers.emplace_back("Lp-Trickle-Reset", "1");
     start.body = post.body.get();
@@ -303,18 +304,18 @@ void PublisherImpl::start_control(const Control& control) {
   http::ClientRequest start;
   switch (control.kind) {
     case Control::Kind::kCreate:
-      start = request("POST", url_.full());
+      start = request("POST", "");
       start.headers.emplace_back("Expect-Content", options_.content_type);
       start.headers.emplace_back("Content-Type", options_.content_type);
       break;
     case Control::Kind::kNext:
-      start = request("GET", url_.child("next"));
+      start = request("GET", "next");
       break;
     case Control::Kind::kDeleteSegment:
-      start = request("DELETE", url_.child(std::to_string(control.number)));
+      start = request("DELETE", std::to_string(control.number));
       break;
     case Control::Kind::kDeleteChannel:
-      start = request("DELETE", url_.full());
+      start = request("DELETE", "");
       break;
   }
   control_transfer_ = client_.start(start);

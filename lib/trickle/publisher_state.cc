@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxInFlight = 3;
 constexpr size_t kChunkBytes = 64 * 1024;
 constexpr int kDeleteAttempts = 3;
+constexpr int kHastyNumbers = 100;  // Tried one after the other without a pause.
 
 }  // namespace
 
@@ -369,10 +370,13 @@ void PublisherState::on_post_answer(SegmentId id, const Answer& answer) {
     return fail({ErrorKind::kIo, fmt::format("another writer took over {} (409)", display_url_)});
   }
   if (answer.status == 200) {
-    if (segment->body_sent) return acknowledge(*segment);
+    if (segment->body_sent) {
+      unused_numbers_ = 0;
+      return acknowledge(*segment);
+    }
     if (segment->sent_bytes > 0) return lose(*segment, Drop::kFailed, "the server closed it before its end");
     segment->number.reset();  // Closed before we began: its number is used up.
-    return repeat(*segment, Duration::zero());
+    return repeat(*segment, ++unused_numbers_ > kHastyNumbers ? kPublisherRepeat : Duration::zero());
   }
   const Error error = status_error(answer.status, "can't publish", display_url_);
   if (answer.status == 413) return lose(*segment, Drop::kFailed, "it is larger than the server allows (413)");

@@ -124,6 +124,7 @@ class PublisherState {
   TimePoint control_not_before_{};
   TimePoint last_begun_at_{};
   int control_failures_ = 0;
+  int unused_numbers_ = 0;  ///< In a row, that the server had closed before they were begun.
   std::deque<int64_t> deletes_;
   std::deque<Segment> segments_;
   SegmentId next_id_ = 0;

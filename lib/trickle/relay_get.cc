@@ -214,6 +214,9 @@ void relay_get(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>
   ReadGrant grant = state->store->open_read(target.channel, *selector);
   switch (grant.status) {
     case ReadStatus::kNoChannel:
+      // Readers that come back after a broken connection want to tell an end from a server that was
+      // restarted.
+      if (grant.just_ended) return exchange->respond(plain_text(404, "Stream not found", {closed_field()}));
       return exchange->respond(plain_text(404, "Stream not found"));
     case ReadStatus::kNoSegment:
       return respond_no_segment(*exchange, *grant.channel, grant.latest, target.segment);

@@ -45,7 +45,9 @@ SubscriberState::SubscriberState(const SubscriberOptions& options, std::string d
       jitter_(static_cast<uint64_t>(clock.now().time_since_epoch().count()) | 1) {}
 
 SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
-  if (answer.closed) {  // Looked at before the status: an empty segment is no end, and an end is a plain 200.
+  // Looked at before the status: an empty segment is no end, and an end is a plain 200. But a channel that
+  // ended before we came is one that is not there.
+  if (answer.closed && (found_ || answer.status != 404)) {
     found_ = true;
     if (in_segment_) return lose_rest_and_ask("the stream ended");
     return end();
@@ -60,6 +62,7 @@ SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
   }
   Error error = status_error(answer.status, "can't subscribe", display_url_);
   const bool worth_another_try = answer.status >= 500 || answer.status == 408 || answer.status == 429;
+  if (answer.status >= 500) server_lost_ = true;  // A gateway says so of a server that is being restarted.
   return worth_another_try ? retry(error) : fail(std::move(error));
 }
 
@@ -73,6 +76,11 @@ SubscriberState::Verdict SubscriberState::on_success(const Answer& answer) {
                  fmt::format("{} is no trickle server: its answer has no Lp-Trickle-Seq", display_url_)});
   if (in_segment_ && *number == segment_) return Verdict::kRead;  // Resumed.
   if (in_segment_) return lose_rest_and_ask("the server gave another segment instead");
+  if (wanted_ && *number < *wanted_) {  // Nothing is passed on twice.
+    server_lost_ = true;
+    return retry({ErrorKind::kNetwork,
+                  fmt::format("{} gave segment {} when asked for {}", display_url_, *number, *wanted_)});
+  }
   if (gap_from_ && *number > *gap_from_) {
     log::warning("segments {} to {} are lost: the server no longer has them", *gap_from_, *number - 1);
     count_gap();
@@ -112,7 +120,10 @@ SubscriberState::Verdict SubscriberState::on_no_segment(const Answer& answer) {
     return Verdict::kAsk;
   }
   if (!behind_since_) behind_since_ = now;
-  if (server_lost_ && *answer.latest < *wanted_ && now - *behind_since_ >= kRestartedNumbering) {
+  // 0 may be a server whose publisher is not back yet; one that has begun to count again won't go on where it
+  // was.
+  const bool counts_anew = *answer.latest > 0 || now - *behind_since_ >= kRestartedNumbering;
+  if (server_lost_ && *answer.latest < *wanted_ && counts_anew) {
     if (in_segment_) return lose_rest_and_ask("the server came back without it");
     log::warning("the server came back with numbers from {}, after {}", *answer.latest, *wanted_);
     count_gap();

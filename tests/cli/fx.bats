@@ -232,6 +232,83 @@ PY
   near "$(colours out.nut | tail -n 1)" 115 96 128
 }
 
+# shape FILE: codec, size and pixel format or rate of each track.
+shape() {
+  ffprobe -v error -show_entries stream=codec_name,width,height,pix_fmt,sample_rate -of csv=p=0 "$1"
+}
+
+@test "avfilter runs FFmpeg's filters and keeps every time stamp and the sound" {
+  make_clip in.ts 1
+  trickle-decode in.ts >in.nut
+  trickle-fx "avfilter:graph='hflip,eq=brightness=0.1'" <in.nut >out.nut
+  ffmpeg -nostdin -v error -i in.nut -vf 'hflip,eq=brightness=0.1' -f framehash - | grep '^0' | awk -F, '{print $6}' >expected
+  ffmpeg -nostdin -v error -i out.nut -map 0:v -f framehash - | grep '^0' | awk -F, '{print $6}' >got
+  [ "$(wc -l <got)" -eq 30 ]
+  diff expected got
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  diff <(audio_hashes in.nut) <(audio_hashes out.nut)
+}
+
+@test "an avfilter graph may change size, rate and format, of encoded input too" {
+  make_clip in.ts 1
+  trickle-decode in.ts >in.nut
+  trickle-fx "avfilter:graph='fps=60,scale=96:64'" <in.nut >out.nut
+  [ "$(shape out.nut | head -n 1)" = rawvideo,96,64,yuv420p ]
+  [ "$(times out.nut v:0 | wc -l)" -eq 60 ]
+  trickle-fx "avfilter:graph='fps=15,scale=96:64'" <in.ts >out.ts
+  [ "$(shape out.ts | head -n 1)" = h264,96,64,yuv420p ]
+  [ "$(count_frames out.ts)" -eq 15 ]
+  trickle-fx "avfilter:graph='format=rgb24'" <in.nut >out.nut
+  [[ "$(shape out.nut | head -n 1)" == rawvideo,*,rgb24 ]]
+  trickle-fx "avfilter:graph=colorchannelmixer=rr=0.5" <in.nut >out.nut
+  [[ "$(shape out.nut | head -n 1)" == rawvideo,*,yuv420p ]]
+}
+
+# loudness FILE: the mean volume of its sound in dB, a whole number.
+loudness() {
+  ffmpeg -nostdin -i "$1" -map 0:a -af volumedetect -f null - 2>&1 | sed -nE 's/.*mean_volume: (-?[0-9]+).*/\1/p'
+}
+
+@test "an audio_graph changes the sound, in frames and in MPEG-TS, and leaves the pictures" {
+  make_clip in.ts 2
+  trickle-decode in.ts >in.nut
+  trickle-fx "avfilter:audio_graph='volume=-20dB'" <in.nut >out.nut
+  [[ "$(shape out.nut)" == *pcm_s16le* ]]
+  local before after
+  before=$(loudness in.nut) after=$(loudness out.nut)
+  ((after >= before - 21 && after <= before - 19)) || { echo "$before $after" && return 1; }
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  [ "$(times in.nut a:0 | head -n 1)" = "$(times out.nut a:0 | head -n 1)" ]
+  trickle-fx "avfilter:audio_graph='volume=-20dB'" <in.ts >out.ts
+  [[ "$(shape out.ts)" == *aac* ]]
+  after=$(loudness out.ts)
+  ((after >= before - 21 && after <= before - 19)) || { echo "$before $after" && return 1; }
+}
+
+@test "a graph that is wrong is refused with FFmpeg's own sentence" {
+  refused() {
+    run -2 trickle-fx "${@:2}" </dev/null
+    [[ "$output" == *"$1"* ]] || { echo "$output" && return 1; }
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+  }
+  refused "avfilter: No such filter: 'hflipp'" avfilter:graph=hflipp
+  refused 'one input and one output' avfilter:graph=overlay
+  refused 'graph is missing' avfilter
+  refused 'no filter of the graph takes it' "avfilter:graph=hflip,command='eq contrast 2'"
+}
+
+@test "a command from the control channel reaches the running filters" {
+  mkfifo control
+  exec 8<>control
+  start_half --control fd:8 "avfilter:graph='hue=b=0'"
+  echo '{"command":"hue b 10"}' >&8
+  wait_until 10 grep -q "command='hue b 10'" fx.log
+  feed_rest
+  near "$(colours out.nut | head -n 1)" 64 96 128
+  near "$(colours out.nut | tail -n 1)" 255 255 255
+  [ "$(colours out.nut | wc -l)" -eq 50 ]
+}
+
 @test "a closed output is a quiet end" {
   make_clip in.ts 3
   trickle-decode in.ts >in.nut

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/try.h"
 #include "fx/torch_options.h"
 
 namespace trickle::fx {
@@ -38,13 +39,21 @@ class TorchEffect : public ::testing::Test {
     return frame;
   }
 
+  // The one frame that becomes of one.
+  static Result<VideoFrame> run(Effect& effect, VideoFrame frame) {
+    Frames made;
+    TRICKLE_TRY(effect.process(frame, made));
+    EXPECT_EQ(made.size(), 1U);
+    return std::move(made.at(0));
+  }
+
   static inline std::string folder_;
 };
 
 TEST_F(TorchEffect, AddsRedAsTheModelSaysAndKeepsTheTimestamp) {
   auto effect = make_torch_effect(options("red_tint"));
   ASSERT_TRUE(effect) << effect.error().to_string();
-  const auto out = (*effect)->process(rgb_frame(33, 17, 100, 50, 20));
+  const auto out = run(**effect, rgb_frame(33, 17, 100, 50, 20));
   ASSERT_TRUE(out) << out.error().to_string();
   EXPECT_NEAR(out->planes[0].data[0], 176, 1);
   EXPECT_EQ(out->planes[0].data[1], 50);
@@ -54,7 +63,7 @@ TEST_F(TorchEffect, AddsRedAsTheModelSaysAndKeepsTheTimestamp) {
 TEST_F(TorchEffect, TakesOneChannelAsGrey) {
   auto effect = make_torch_effect(options("grey"));
   ASSERT_TRUE(effect) << effect.error().to_string();
-  const auto out = (*effect)->process(rgb_frame(8, 8, 90, 60, 30));
+  const auto out = run(**effect, rgb_frame(8, 8, 90, 60, 30));
   for (int c = 0; c < 3; ++c) EXPECT_EQ(out->planes[0].data[c], 60);
 }
 
@@ -63,7 +72,7 @@ TEST_F(TorchEffect, FollowsAModelThatChangesTheSizeInPlanarLayout) {
   planar.layout = TensorLayout::kNchw;
   auto effect = make_torch_effect(planar);
   ASSERT_TRUE(effect) << effect.error().to_string();
-  const auto out = (*effect)->process(rgb_frame(64, 32, 10, 20, 30));
+  const auto out = run(**effect, rgb_frame(64, 32, 10, 20, 30));
   EXPECT_EQ(out->width, 32);
   EXPECT_EQ(out->height, 16);
   EXPECT_EQ(out->planes[0].data[2], 30);
@@ -74,7 +83,7 @@ TEST_F(TorchEffect, GivesAByteModelBytes) {
   bytes.uint8 = true;
   auto effect = make_torch_effect(bytes);
   ASSERT_TRUE(effect) << effect.error().to_string();
-  const auto out = (*effect)->process(rgb_frame(4, 4, 255, 100, 0));
+  const auto out = run(**effect, rgb_frame(4, 4, 255, 100, 0));
   EXPECT_EQ(out->planes[0].data[0], 0);
   EXPECT_EQ(out->planes[0].data[1], 155);
   EXPECT_EQ(out->planes[0].data[2], 255);
@@ -84,7 +93,7 @@ TEST_F(TorchEffect, ReportsAFrameThatTheModelFailsOnAndGoesOn) {
   auto effect = make_torch_effect(options("fails_on_frame_7"));
   ASSERT_TRUE(effect) << effect.error().to_string();
   for (int i = 1; i <= 9; ++i) {
-    EXPECT_EQ((*effect)->process(rgb_frame(4, 4, 1, 2, 3)).has_value(), i != 7) << "frame " << i;
+    EXPECT_EQ(run(**effect, rgb_frame(4, 4, 1, 2, 3)).has_value(), i != 7) << "frame " << i;
   }
 }
 

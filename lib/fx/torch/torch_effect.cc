@@ -36,12 +36,13 @@ class TorchEffect final : public Effect {
   TorchEffect(TorchOptions options, torch::jit::Module module, torch::Device device)
       : options_(std::move(options)), module_(std::move(module)), device_(device) {}
 
-  Result<VideoFrame> process(VideoFrame frame) override {
+  Result<void> process(VideoFrame& frame, Frames& out) override {
     try {
       const c10::InferenceMode no_gradients;
       torch::Tensor result = run(to_tensor(frame));
       if (auto fits = check(result); !fits) return unexpected(std::move(fits).error());
-      return to_frame(result, frame);
+      out.push_back(to_frame(result, frame));
+      return {};
     } catch (const std::exception& exception) {
       return unexpected(ErrorKind::kInternal,
                         fmt::format("torchscript: the model failed: {}", first_line(exception.what())));
@@ -54,7 +55,8 @@ class TorchEffect final : public Effect {
     VideoFrame grey = make_video_frame(PixelFormat::kRgb24, kSide, kSide);
     std::fill_n(grey.planes[0].data, packed_picture_bytes(grey.format, kSide, kSide), uint8_t{128});
     for (int i = 0; i < kRuns; ++i) {
-      if (auto done = process(copy_of(grey)); !done) return unexpected(std::move(done).error());
+      Frames made;
+      if (auto done = process(grey, made); !done) return done;
     }
     return {};
   }

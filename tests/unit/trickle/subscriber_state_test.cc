@@ -134,12 +134,44 @@ TEST_F(SubscriberRules, AfterALostServerLowerNumbersAreTakenForANewBeginning) {
   auto state = make({.connection = {.retries = std::nullopt}});
   read_segment(state, 50);
   ASSERT_EQ(state.on_failure(kBroken, true), Verdict::kAsk);
-  ASSERT_EQ(state.on_answer(none(2)), Verdict::kAsk);
-  EXPECT_EQ(state.ask().number, "51");
-  clock_.advance(seconds(6));
+  ASSERT_EQ(state.on_answer(none(0)), Verdict::kAsk);
+  EXPECT_EQ(state.ask().number, "51");  // Its publisher may come back and go on with 51.
   ASSERT_EQ(state.on_answer(none(3)), Verdict::kAsk);
   EXPECT_EQ(state.ask().number, "3");
   EXPECT_EQ(state.gaps(), 1U);
+}
+
+TEST_F(SubscriberRules, AfterALostServerAnEmptyChannelIsWaitedForAsLongAsItsPublisherMayTake) {
+  auto state = make({.connection = {.retries = std::nullopt}});
+  read_segment(state, 50);
+  ASSERT_EQ(state.on_failure(kBroken, true), Verdict::kAsk);
+  ASSERT_EQ(state.on_answer(none(0)), Verdict::kAsk);
+  clock_.advance(seconds(4));
+  ASSERT_EQ(state.on_answer(none(0)), Verdict::kAsk);
+  EXPECT_EQ(state.ask().number, "51");
+  clock_.advance(seconds(1));
+  ASSERT_EQ(state.on_answer(none(0)), Verdict::kAsk);
+  EXPECT_EQ(state.ask().number, "0");
+  EXPECT_EQ(state.gaps(), 1U);
+}
+
+TEST_F(SubscriberRules, ASegmentBelowTheOneAskedForIsNeverPassedOn) {
+  auto state = make();
+  read_segment(state, 5);
+  ASSERT_EQ(state.on_answer(none(20)), Verdict::kAsk);
+  ASSERT_EQ(state.on_answer(ok(4)), Verdict::kAsk);  // An old one, after a 470.
+  EXPECT_EQ(state.ask().number, "20");
+  EXPECT_EQ(state.on_answer(ok(20)), Verdict::kRead);
+}
+
+TEST_F(SubscriberRules, AChannelThatEndedBeforeWeCameIsNotFoundAndOneThatEndsMeanwhileIsTheEnd) {
+  auto late = make();
+  ASSERT_EQ(late.on_answer({.status = 404, .closed = true}), Verdict::kFail);
+  EXPECT_EQ(late.error().kind(), ErrorKind::kNotFound);
+  auto resuming = make({.connection = {.retries = std::nullopt}});
+  read_segment(resuming, 3);
+  ASSERT_EQ(resuming.on_failure(kBroken, true), Verdict::kAsk);
+  EXPECT_EQ(resuming.on_answer({.status = 404, .closed = true}), Verdict::kEnd);
 }
 
 TEST_F(SubscriberRules, ABrokenSegmentIsResumedBehindTheBytesThatWerePassedOn) {

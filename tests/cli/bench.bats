@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# trickle-bench: that each measurement runs, says what it should, and can fail. Nothing here judges a time.
+
+load helpers
+
+setup() {
+  common_setup
+}
+
+teardown() {
+  common_teardown
+}
+
+# json QUERY: of what the last run wrote.
+json() {
+  jq -r "$1" bench.json
+}
+
+# start_bare [OPTIONS]: sets BARE to its URL.
+start_bare() {
+  background trickle-bench bare --port-file "$WORK/bare.port" "$@" 2>bare.log
+  wait_until 10 test -s "$WORK/bare.port"
+  BARE=http://127.0.0.1:$(cat "$WORK/bare.port")/
+}
+
+@test "relay measures a relay of its own and the bare loop, and every byte is right" {
+  trickle-bench relay --subscribers 20 --publishers 2 --rate 50 --chunk 1K --segment 200ms --duration 1s --bare \
+    --json bench.json >table 2>bench.log
+  grep -q '^trickle-relay  *20 ' table
+  grep -q '^bare loop  *20 ' table
+  [ "$(json '.servers | length')" = 2 ]
+  [ "$(json '[.servers[].rounds[] | .lost_bytes, .wrong_bytes, .subscribers_cut] | add')" = 0 ]
+  # Ten subscribers of each channel, and all of them got what was published.
+  [ "$(json '[.servers[].rounds[0].deliveries % 10] | add')" = 0 ]
+  [ "$(json '[.servers[].rounds[0].deliveries] | min > 100')" = true ]
+  [ "$(json '[.servers[].rounds[0].server_cpu_us_per_delivery] | min > 0')" = true ]
+  [ "$(json '.servers[0].summary.delay_p50_ms | .min > 0 and .min <= .median and .median <= .max')" = true ]
+  [ "$(json '.servers[0].cpu_ratio > 0')" = true ]
+}
+
+@test "relay finds a running server by its URL and by its process" {
+  start_relay
+  trickle-bench relay --server "$RELAY" --server "$RELAY_PID" --subscribers 4 --chunk 100 --duration 300ms \
+    --segment 100ms --rounds 2 --json bench.json >table
+  [ "$(json '[.servers[].rounds | length] | unique | .[0]')" = 2 ]
+  [ "$(json '[.servers[].rounds[].deliveries] | min > 0')" = true ]
+}
+
+@test "relay publishes as fast as it is read when unpaced, and loses nothing" {
+  trickle-bench relay --unpaced --subscribers 5 --publishers 2 --duration 1s --json bench.json >table
+  [ "$(json '.servers[0].rounds[0].lost_bytes')" = 0 ]
+  [ "$(json '.servers[0].rounds[0].deliveries > 1000')" = true ]
+}
+
+@test "relay asks for one segment after the other without preconnect" {
+  trickle-bench relay --no-preconnect --subscribers 5 --chunk 200 --segment 100ms --duration 500ms \
+    --json bench.json >table
+  [ "$(json '.servers[0].rounds[0].lost_bytes')" = 0 ]
+  [ "$(json '.servers[0].rounds[0].deliveries > 10')" = true ]
+}
+
+@test "relay leaves stalled subscribers out of its figures" {
+  trickle-bench relay --stalled 20 --subscribers 10 --duration 500ms --json bench.json >table
+  [ "$(json '[.servers[].stalled] | join(",")')" = 0,2 ]
+  [ "$(json '[.servers[].rounds[0].lost_bytes] | add')" = 0 ]
+}
+
+@test "relay says so and exits 6 when a server spoils bytes" {
+  start_bare --flip-every 50
+  run trickle-bench relay --server "$BARE" --subscribers 5 --duration 1s --json bench.json
+  [ "$status" -eq 6 ]
+  [[ $output == *"bytes were not those published"* ]]
+  [ "$(json '.servers[0].rounds[0].wrong_bytes > 0')" = true ]
+}
+
+@test "relay says so when a server goes away" {
+  start_relay
+  trickle-bench relay --server "$RELAY" --subscribers 5 --chunk 100 --segment 100ms --duration 30s 2>bench.log &
+  bench=$!
+  wait_until 10 sh -c "curl -s $RELAY/_channels | grep -q '\"next\":[1-9]'"
+  kill -KILL "$RELAY_PID"
+  status=0
+  wait "$bench" || status=$?
+  [ "$status" -eq 5 ]
+  grep -q error bench.log
+}
+
+@test "relay refuses what it can't do" {
+  run trickle-bench relay --chunk 3
+  [ "$status" -eq 2 ]
+  [[ $output == *"at least 16 bytes"* ]]
+  run trickle-bench relay --subscribers 99999
+  [ "$status" -eq 2 ]
+  [[ $output == *"descriptors"* ]]
+  run trickle-bench relay --server 127.0.0.1
+  [ "$status" -eq 2 ]
+  run trickle-bench
+  [ "$status" -eq 2 ]
+}
+
+@test "capacity finds how many subscribers are served in time" {
+  trickle-bench relay --capacity --max-subscribers 250 --subscribers 250 --chunk 100 --rate 10 --duration 500ms \
+    --max-delay 10000 --json bench.json >table
+  [ "$(json '.servers[0].subscribers.median')" = 250 ]
+}
+
+@test "trickle-bench's --help pages are as documented" {
+  golden trickle-bench.help trickle-bench --help
+  for command in relay bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
+}

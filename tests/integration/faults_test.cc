@@ -1,0 +1,236 @@
+// The real programs, trickle-pub | trickle-relay | trickle-sub, over a network and a server that fail all the
+// time: what comes out is what went in, or the difference is in the counters.
+//
+// TRICKLE_FAULT_SECONDS (5) says how long the network fails, TRICKLE_FAULT_SEED repeats a run.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "integration/child_process.h"
+#include "integration/fault_proxy.h"
+
+namespace trickle {
+namespace {
+
+using testing::ChildProcess;
+using testing::FaultProxy;
+using Seconds = std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+uint64_t environment_number(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// Bytes of which any few tell where they stand in the stream.
+class Source {
+ public:
+  explicit Source(uint64_t seed) : random_(seed) {}
+  std::string_view next(size_t bytes) {
+    const size_t begin = all_.size();
+    while (all_.size() < begin + bytes) {
+      const uint64_t word = random_();
+      all_.append(reinterpret_cast<const char*>(&word), sizeof word);
+    }
+    return std::string_view(all_).substr(begin);
+  }
+  [[nodiscard]] const std::string& all() const { return all_; }
+
+ private:
+  std::mt19937_64 random_;
+  std::string all_;
+};
+
+struct Difference {
+  uint64_t missing_runs = 0;
+  uint64_t missing_bytes = 0;
+};
+
+// How `out` is made from `in` by leaving runs of bytes out. Nothing when it is not: something came twice, out
+// of order or changed.
+std::optional<Difference> difference(std::string_view in, std::string_view out) {
+  constexpr size_t kEnough = 16;  // Bytes that stand in one place only.
+  Difference found;
+  const auto leave_out = [&](size_t bytes) {
+    if (bytes == 0) return;
+    ++found.missing_runs;
+    found.missing_bytes += bytes;
+  };
+  size_t at = 0;
+  while (!out.empty()) {
+    const size_t same = static_cast<size_t>(
+        std::mismatch(out.begin(), out.end(), in.begin() + static_cast<std::ptrdiff_t>(at), in.end()).first -
+        out.begin());
+    at += same;
+    out.remove_prefix(same);
+    if (out.empty()) break;
+    const size_t next = in.find(out.substr(0, kEnough), at);
+    if (next == std::string_view::npos) return std::nullopt;
+    leave_out(next - at);
+    at = next;
+  }
+  leave_out(in.size() - at);
+  return found;
+}
+
+struct PubSummary {
+  uint64_t segments, bytes, lost_segments, lost_bytes;
+};
+PubSummary summary_of_pub(const std::string& log) {
+  PubSummary s{};
+  const size_t at = log.rfind("published ");
+  EXPECT_EQ(std::sscanf(log.c_str() + (at == std::string::npos ? log.size() : at),
+                        "published %lu segments, %lu bytes; lost %lu segments, %lu bytes", &s.segments,
+                        &s.bytes, &s.lost_segments, &s.lost_bytes),
+            4)
+      << log;
+  return s;
+}
+
+struct SubSummary {
+  uint64_t segments, bytes, gaps;
+};
+SubSummary summary_of_sub(const std::string& log) {
+  SubSummary s{};
+  const size_t at = log.rfind("received ");
+  EXPECT_EQ(std::sscanf(log.c_str() + (at == std::string::npos ? log.size() : at),
+                        "received %lu segments, %lu bytes, %lu gaps", &s.segments, &s.bytes, &s.gaps),
+            3)
+      << log;
+  return s;
+}
+
+class Relay {
+ public:
+  explicit Relay(uint16_t port = 0)
+      : process_({"trickle-relay", "--window", "1000", "--listen", fmt::format("127.0.0.1:{}", port)}) {
+    const std::string line = process_.wait_for_log("listening on http://127.0.0.1:");
+    EXPECT_FALSE(line.empty()) << process_.log();
+    port_ = static_cast<uint16_t>(std::strtoul(line.c_str() + line.rfind(':') + 1, nullptr, 10));
+  }
+  [[nodiscard]] uint16_t port() const { return port_; }
+  void kill() {
+    process_.signal(SIGKILL);
+    EXPECT_EQ(process_.wait(), 128 + SIGKILL);
+  }
+
+ private:
+  ChildProcess process_;
+  uint16_t port_ = 0;
+};
+
+std::string channel(uint16_t port) { return fmt::format("http://127.0.0.1:{}/c", port); }
+
+// Ends both programs, and holds what came out against what went in and what they say of it.
+void check(const Source& source, ChildProcess& pub, ChildProcess& sub) {
+  pub.close_input();
+  const int published = pub.wait();
+  const int received = sub.wait();
+  SCOPED_TRACE("log of trickle-pub:\n" + pub.log() + "\nlog of trickle-sub:\n" + sub.log());
+  ASSERT_NE(published, -1) << "trickle-pub does not end";
+  ASSERT_NE(received, -1) << "trickle-sub does not end";
+  const PubSummary sent = summary_of_pub(pub.log());
+  const SubSummary got = summary_of_sub(sub.log());
+  const auto missing = difference(source.all(), sub.output());
+  ASSERT_TRUE(missing) << "something came twice, out of order or changed";
+  std::cout << fmt::format(
+      "{} bytes in, {} out; {} lost by pub in {} segments, {} gaps of sub; {} missing in {} runs\n",
+      source.all().size(), sub.output().size(), sent.lost_bytes, sent.lost_segments, got.gaps,
+      missing->missing_bytes, missing->missing_runs);
+  EXPECT_EQ(sent.bytes + sent.lost_bytes, source.all().size());
+  EXPECT_EQ(published, sent.lost_bytes == 0 ? 0 : 1);
+  EXPECT_EQ(received, 0);
+  EXPECT_EQ(got.bytes, sub.output().size());
+  EXPECT_LE(missing->missing_runs, sent.lost_segments + got.gaps);
+  if (std::getenv("TRICKLE_FAULT_LOGS") != nullptr) std::cout << pub.log() << sub.log();
+  if (got.gaps == 0) {
+    EXPECT_LE(missing->missing_bytes, sent.lost_bytes);
+  }
+}
+
+TEST(PairOverTheRelay, GivesOutWhatWentInOrCountsTheDifferenceWhateverTheNetworkDoes) {
+  const uint64_t seed = environment_number("TRICKLE_FAULT_SEED", std::random_device()());
+  const Seconds duration(environment_number("TRICKLE_FAULT_SECONDS", 5));
+  std::cout << fmt::format("TRICKLE_FAULT_SEED={} TRICKLE_FAULT_SECONDS={}\n", seed, duration.count());
+  const Relay relay;
+  FaultProxy proxy(relay.port(), seed);
+  ChildProcess sub({"trickle-sub", "--start", "0", "--wait", "--on-gap", "oldest", "--retry", "forever",
+                    channel(proxy.port())});
+  ChildProcess pub({"trickle-pub", "--split", "bytes:30000", "--retry", "forever", channel(proxy.port())});
+  Source source(seed);
+  const auto end = SteadyClock::now() + duration;
+  while (SteadyClock::now() < end) {
+    ASSERT_TRUE(pub.write(source.next(8192))) << pub.log();
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(5));  // The pace of a source, not a wait for anything.
+  }
+  check(source, pub, sub);
+  EXPECT_GT(proxy.killed(), 0);
+  EXPECT_GT(sub.output().size(), source.all().size() / 2);
+}
+
+TEST(PairOverTheRelay, GoesOnByItselfWhenTheRelayIsKilledFiveTimesAndTellsTheLossToTheByte) {
+  const uint64_t seed = environment_number("TRICKLE_FAULT_SEED", std::random_device()());
+  std::cout << fmt::format("TRICKLE_FAULT_SEED={}\n", seed);
+  auto relay = std::make_unique<Relay>();
+  const uint16_t port = relay->port();
+  ChildProcess sub(
+      {"trickle-sub", "--start", "0", "--wait", "--on-gap", "oldest", "--retry", "forever", channel(port)});
+  ChildProcess pub({"trickle-pub", "--split", "bytes:30000", "--retry", "forever", channel(port)});
+  Source source(seed);
+  std::atomic<bool> ending{false};
+  std::mutex mutex;  // Of `source`.
+  const auto is_near = [&](const std::string& out) {
+    const std::lock_guard lock(mutex);
+    const auto newest = std::string_view(source.all())
+                            .substr(source.all().size() - std::min<size_t>(source.all().size(), 60'000));
+    return out.size() >= 16 &&
+           newest.find(std::string_view(out).substr(out.size() - 16)) != std::string_view::npos;
+  };
+  std::thread feeder([&] {
+    while (!ending) {
+      std::string piece;
+      {
+        const std::lock_guard lock(mutex);
+        piece = source.next(4096);
+      }
+      if (!pub.write(piece)) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));  // The pace of a source.
+    }
+  });
+  std::mt19937_64 random(seed);
+  for (int kills = 0; kills < 5; ++kills) {
+    // What the relay has and nobody has read dies with it: kill it when its reader is near.
+    size_t enough = sub.output_bytes() + 50'000 + random() % 100'000;
+    do {
+      if (!sub.wait_for_output(enough)) {
+        ADD_FAILURE() << "nothing comes any more\n" << sub.log() << pub.log();
+        break;
+      }
+      enough = sub.output_bytes() + 1;
+    } while (!is_near(sub.output()));
+    relay->kill();
+    relay.reset();  // Only now is its port free.
+    relay = std::make_unique<Relay>(port);
+  }
+  EXPECT_TRUE(sub.wait_for_output(sub.output_bytes() + 100'000)) << sub.log() << pub.log();
+  ending = true;
+  feeder.join();
+  check(source, pub, sub);
+  EXPECT_GT(summary_of_pub(pub.log()).lost_bytes, 0U);
+  EXPECT_GT(sub.output().size(), source.all().size() / 2);
+}
+
+}  // namespace
+}  // namespace trickle

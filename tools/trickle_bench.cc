@@ -1,0 +1,152 @@
+// trickle-bench: load and truth. Each figure that the documentation states is made by one of its subcommands.
+#include "base/log.h"
+#include "base/try.h"
+#include "base/units.h"
+#include "bench/bare_server.h"
+#include "bench/relay_bench.h"
+#include "cli/listen_options.h"
+#include "cli/tool.h"
+
+namespace {
+
+using namespace trickle;
+
+// Durations and sizes as typed; they are read when the subcommand runs.
+struct RelayOptions {
+  bench::RelayBenchOptions bench;
+  std::string chunk = "8K";
+  std::string segment = "2s";
+  std::string duration = "10s";
+  bool unpaced = false;
+  bool no_preconnect = false;
+};
+
+struct BareOptions {
+  cli::ListenOptions listen{.listen = "127.0.0.1:0", .port_file = {}};
+  uint64_t flip_every = 0;
+};
+
+struct Options {
+  RelayOptions relay;
+  BareOptions bare;
+};
+
+CLI::App& subcommand(CLI::App& app, const char* name, const char* summary) {
+  CLI::App* command = app.add_subcommand(name, summary);
+  command->fallthrough();
+  command->set_help_flag("-h,--help", "Print this help and exit");
+  return *command;
+}
+
+void add_json_option(CLI::App& app, std::string& json) {
+  app.add_option("--json", json, "Write the figures of every round here as JSON; -: standard output")
+      ->type_name("FILE");
+}
+
+void add_load_options(CLI::App& app, RelayOptions& options) {
+  bench::LoadOptions& load = options.bench.load;
+  app.add_option("--publishers", load.publishers, "Each with a channel of its own")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--subscribers", load.subscribers, "Dealt to the channels in turn")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--chunk", options.chunk, "Size of a chunk")->type_name("BYTES");
+  app.add_option("--rate", load.rate_hz, "Chunks a second and publisher")
+      ->type_name("HZ")
+      ->check(CLI::Range(0.01, 100000.0));
+  app.add_option("--segment", options.segment, "Length of a segment")->type_name("DURATION");
+  app.add_flag("--unpaced", options.unpaced, "Publish as fast as the slowest subscriber reads");
+  app.add_flag("--no-preconnect", options.no_preconnect,
+               "Ask for a segment only when the one before has ended");
+  app.add_option("--duration", options.duration, "Of one round")->type_name("DURATION");
+  app.add_option("--threads", load.threads, "Threads that read")->type_name("N")->check(CLI::Range(1, 64));
+}
+
+void add_relay_command(CLI::App& tool, RelayOptions& options) {
+  CLI::App& app =
+      subcommand(tool, "relay", "Load on trickle servers: CPU, delay, memory, every byte checked");
+  bench::RelayBenchOptions& b = options.bench;
+  app.add_option("--server", b.servers, "Server that runs here (repeatable); by default a relay of its own")
+      ->type_name("PID|URL")
+      ->default_str("")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--bare", b.bare, "Also the least loop that could do it, as the limit");
+  app.add_option("--relay-option", b.relay_arguments, "For the relay of its own (repeatable)")
+      ->type_name("OPTION")
+      ->default_str("")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_load_options(app, options);
+  app.add_option("--stalled", b.stalled_percent, "Rounds in turn without and with so many that never read")
+      ->type_name("PERCENT")
+      ->check(CLI::Range(0.0, 99.0));
+  app.add_option("--rounds", b.rounds, "Of each server, in turn; medians are shown")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+  app.add_flag("--capacity", b.capacity, "Search for the most subscribers that lose nothing, in time");
+  app.add_option("--max-delay", b.max_delay_ms, "Longest p99 of --capacity, in milliseconds")
+      ->type_name("MS");
+  app.add_option("--max-subscribers", b.max_subscribers, "Where --capacity stops")->type_name("N");
+  app.add_option("--server-cores", b.server_cores, "Run the servers on these cores only")
+      ->type_name("N,…")
+      ->delimiter(',')
+      ->default_str("");
+  app.add_option("--generator-cores", b.generator_cores, "Run the load on these cores only")
+      ->type_name("N,…")
+      ->delimiter(',')
+      ->default_str("");
+  add_json_option(app, b.json);
+}
+
+void add_bare_command(CLI::App& tool, BareOptions& options) {
+  CLI::App& app = subcommand(tool, "bare", "Serve as the bare loop that relay --bare compares with");
+  cli::add_listen_options(app, options.listen);
+  app.add_option("--flip-every", options.flip_every, "Spoil a byte of each so-many-th send; 0: none")
+      ->type_name("N");
+}
+
+Result<std::chrono::milliseconds> milliseconds_of(const char* option, const std::string& text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed) return unexpected(ErrorKind::kUsage, std::string(option) + " " + parsed.error().message());
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
+}
+
+Result<void> run_relay(RelayOptions& options, cli::Context& context) {
+  bench::LoadOptions& load = options.bench.load;
+  TRICKLE_TRY_ASSIGN(load.chunk_bytes, parse_bytes(options.chunk));
+  if (load.chunk_bytes < 2 * bench::kStampBytes) {
+    return unexpected(ErrorKind::kUsage, "--chunk must be at least 16 bytes: a time stamp is in each");
+  }
+  TRICKLE_TRY_ASSIGN(load.duration, milliseconds_of("--duration", options.duration));
+  TRICKLE_TRY_ASSIGN(const auto segment, milliseconds_of("--segment", options.segment));
+  const double chunks = std::chrono::duration<double>(segment).count() * load.rate_hz;
+  load.chunks_per_segment = std::max<size_t>(1, static_cast<size_t>(chunks));
+  load.preconnect = !options.no_preconnect;
+  if (options.unpaced) load.rate_hz = 0;
+  return bench::run_relay_bench(options.bench, context.stop);
+}
+
+Result<void> run_bare(const BareOptions& options, cli::Context& context) {
+  bench::BareServer server(options.flip_every);
+  bench::raise_descriptor_limit();
+  TRICKLE_TRY_ASSIGN(Endpoint wanted, cli::listen_endpoint(options.listen));
+  TRICKLE_TRY_ASSIGN(wanted.port, server.listen(wanted));
+  TRICKLE_TRY(cli::announce_listening(options.listen, wanted));
+  return server.run(context.stop);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cli::Tool tool("trickle-bench", "Measure trickle servers and filters, and check what comes out of them.");
+  Options options;
+  add_relay_command(tool.app(), options.relay);
+  add_bare_command(tool.app(), options.bare);
+  tool.app().require_subcommand(1);
+  return tool.run(argc, argv, [&](cli::Context& context) -> Result<void> {
+    if (tool.app().got_subcommand("relay")) return run_relay(options.relay, context);
+    return run_bare(options.bare, context);
+  });
+}
