@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "io/fd_io.h"
+#include "test_paths.h"
 
 extern char** environ;
 
