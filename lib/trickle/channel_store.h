@@ -181,6 +181,9 @@ class ChannelStore {
   /// closes.
   virtual std::shared_ptr<Segment> follow(const ChannelHead& channel, SegmentNumber after) = 0;
   virtual void listen(const ChannelHead& channel, ChangeListener& listener) = 0;
+  /// What it keeps, by rising numbers; nothing once it has ended.
+  [[nodiscard]] virtual std::vector<std::shared_ptr<const Segment>> kept(
+      const ChannelHead& channel) const = 0;
   /// Null when there is no such channel.
   [[nodiscard]] virtual std::shared_ptr<const ChannelHead> find(std::string_view channel) const = 0;
   virtual CloseStatus close_segment(std::string_view channel, SegmentNumber number) = 0;

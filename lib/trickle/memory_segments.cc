@@ -103,6 +103,7 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
   }
   if (segment->state() == SegmentState::kWaiting) {
     segment->set_state(SegmentState::kOpen);
+    segment->set_begun_at(clock_.now());
     count_as_written(channel, *segment);
   }
   segment->append(std::move(chunk));
@@ -117,6 +118,7 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
 void MemoryStore::close_segment(Channel& channel, const SegmentPtr& segment) {
   const bool was_waiting = segment->state() == SegmentState::kWaiting;
   segment->set_state(SegmentState::kClosed);
+  segment->set_ended_at(clock_.now());
   account(channel, 0, 1);
   end_writer(*segment, WriterEnd::kSegmentClosed);
   if (was_waiting) count_as_written(channel, *segment);

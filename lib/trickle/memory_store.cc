@@ -239,6 +239,14 @@ void MemoryStore::listen(const ChannelHead& head, ChangeListener& listener) {
   if (const auto channel = lookup(head)) channel->listeners.add(listener);
 }
 
+std::vector<std::shared_ptr<const Segment>> MemoryStore::kept(const ChannelHead& head) const {
+  std::vector<std::shared_ptr<const Segment>> segments;
+  if (const auto channel = lookup(head)) {
+    for (const auto& [number, segment] : channel->segments) segments.push_back(segment);
+  }
+  return segments;
+}
+
 CloseStatus MemoryStore::close_segment(std::string_view name, SegmentNumber number) {
   const Transaction transaction(*this);
   const auto channel = lookup(name);

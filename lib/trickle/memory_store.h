@@ -23,6 +23,7 @@ class MemoryStore final : public ChannelStore {
   void release(const std::shared_ptr<Segment>& segment) override;
   std::shared_ptr<Segment> follow(const ChannelHead& head, SegmentNumber after) override;
   void listen(const ChannelHead& head, ChangeListener& listener) override;
+  std::vector<std::shared_ptr<const Segment>> kept(const ChannelHead& head) const override;
   std::shared_ptr<const ChannelHead> find(std::string_view name) const override;
   CloseStatus close_segment(std::string_view name, SegmentNumber number) override;
   bool remove(std::string_view name) override;

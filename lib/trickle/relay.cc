@@ -173,6 +173,7 @@ void Relay::State::sweep_later() {
   sweep_timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->stopped) return;
     self->store->sweep();
+    self->playlists.sweep(system_clock().now());
     self->sweep_later();
   });
 }
@@ -215,6 +216,9 @@ void Relay::handle(const std::shared_ptr<http::Exchange>& exchange) {
     case RelayTarget::Kind::kLive:
       if (method == "POST" || method == "DELETE") return exchange->respond(plain_text(400, "Invalid idx"));
       return method == "GET" ? relay_live(state_, exchange, target) : not_allowed(*exchange, "GET");
+    case RelayTarget::Kind::kPlaylist:
+      if (method == "POST" || method == "DELETE") return exchange->respond(plain_text(400, "Invalid idx"));
+      return reads ? relay_playlist(state_, exchange, target) : not_allowed(*exchange, "GET, HEAD");
     case RelayTarget::Kind::kChannels:
       return reads ? relay_channels_page(*state_, *exchange) : not_allowed(*exchange, "GET, HEAD");
     case RelayTarget::Kind::kHealth:

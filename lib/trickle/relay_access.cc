@@ -18,6 +18,7 @@ std::optional<Wish> wish_of(const RelayTarget& target, std::string_view method) 
       return reads ? Wish::kReadNext : Wish::kWrite;
     case RelayTarget::Kind::kChannel:
     case RelayTarget::Kind::kLive:
+    case RelayTarget::Kind::kPlaylist:
     case RelayTarget::Kind::kSegment:
       break;
   }

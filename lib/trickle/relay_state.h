@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/counters.h"
+#include "trickle/hls_channels.h"
 #include "trickle/channel_store.h"
 #include "trickle/relay.h"
 #include "trickle/relay_target.h"
@@ -45,6 +46,7 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   bool shutting_down = false;
   bool stopped = false;
   uint64_t readers = 0;  ///< GETs in progress.
+  HlsChannels playlists;
 
   // In the order in which they are due.
   boost::intrusive::list<WaitingPost, boost::intrusive::constant_time_size<false>> waiting_posts;
@@ -66,6 +68,9 @@ void relay_get(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>
 void relay_next(Relay::State& state, http::Exchange& exchange, const RelayTarget& target);
 void relay_live(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>& exchange,
                 const RelayTarget& target);
+// relay_hls.cc
+void relay_playlist(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>& exchange,
+                    const RelayTarget& target);
 // relay_post.cc
 void relay_post(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>& exchange,
                 const RelayTarget& target);

@@ -47,7 +47,10 @@ RelayTarget parse_relay_target(std::string_view raw_path, std::string_view base_
   if (rest.find('/') != std::string_view::npos) return {};
   const auto segment = http::percent_decode(rest);
   if (!segment) return {};
-  const Kind kind = *segment == "next" ? Kind::kNext : *segment == "live" ? Kind::kLive : Kind::kSegment;
+  Kind kind = Kind::kSegment;
+  if (*segment == "next") kind = Kind::kNext;
+  if (*segment == "live") kind = Kind::kLive;
+  if (*segment == "index.m3u8") kind = Kind::kPlaylist;
   return {kind, *channel, *segment};
 }
 

@@ -16,6 +16,7 @@ struct RelayTarget {
     kChannel,   ///< /{channel}
     kNext,      ///< /{channel}/next
     kLive,      ///< /{channel}/live
+    kPlaylist,  ///< /{channel}/index.m3u8
     kSegment,   ///< /{channel}/{anything else}
     kChannels,  ///< /_channels
     kHealth,    ///< /_health

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "http/chunk.h"
+#include "io/clock.h"
 
 namespace trickle {
 
@@ -84,12 +85,17 @@ class Segment {
   [[nodiscard]] std::span<const http::ChunkPtr> chunks() const { return chunks_; }
   [[nodiscard]] ChangeListeners& listeners() { return listeners_; }
   [[nodiscard]] SegmentWriter* writer() const { return writer_; }
+  /// When its first byte came, and when it ended. Only of use in those states.
+  [[nodiscard]] TimePoint begun_at() const { return begun_at_; }
+  [[nodiscard]] TimePoint ended_at() const { return ended_at_; }
 
   // For stores.
   void append(http::ChunkPtr chunk);
   /// Moves on in the picture above; eviction frees the bytes.
   void set_state(SegmentState state);
   void set_writer(SegmentWriter* writer) { writer_ = writer; }
+  void set_begun_at(TimePoint now) { begun_at_ = now; }
+  void set_ended_at(TimePoint now) { ended_at_ = now; }
 
  private:
   std::shared_ptr<const ChannelHead> channel_;
@@ -100,6 +106,8 @@ class Segment {
   std::vector<http::ChunkPtr> chunks_;
   ChangeListeners listeners_;
   SegmentWriter* writer_ = nullptr;
+  TimePoint begun_at_;
+  TimePoint ended_at_;
 };
 
 }  // namespace trickle
