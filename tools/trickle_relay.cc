@@ -1,5 +1,4 @@
 // trickle-relay: the trickle server.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -14,6 +13,7 @@
 #include "cli/tool.h"
 #include "http/server.h"
 #include "http/tls.h"
+#include "io/machine.h"
 #include "trickle/relay.h"
 
 namespace {
@@ -23,6 +23,8 @@ using namespace trickle;
 
 // For readers that take their time with what they were sent when the relay ended.
 constexpr auto kFarewellTime = 2s;
+// Left for logs, statistics and files, where connections may have all others.
+constexpr size_t kOwnDescriptors = 64;
 
 struct Options {
   cli::ListenOptions listen{.listen = "127.0.0.1:3389", .port_file = {}};
@@ -62,10 +64,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--max-segment-bytes", options.max_segment_bytes, "Longest segment")->type_name("BYTES");
   app.add_option("--max-channel-bytes", options.max_channel_bytes, "Most that one channel keeps")
       ->type_name("BYTES");
-  app.add_option("--memory", options.memory, "Most that all channels keep; half: of the machine's")
+  app.add_option("--memory", options.memory,
+                 "Most that channels and connections take; half: of the machine's")
       ->type_name("BYTES");
   app.add_option("--max-channels", options.max_channels, "Most channels; 0: any number")->type_name("N");
-  app.add_option("--max-connections", options.max_connections, "Most connections; 0: any number")
+  app.add_option("--max-connections", options.max_connections, "Most connections; 0: as many as descriptors")
       ->type_name("N");
   app.add_option("--idle-timeout", options.idle_timeout, "End channels that nothing is written to")
       ->type_name("DURATION");
@@ -98,11 +101,6 @@ Result<uint64_t> bytes_of(const std::string& option, const std::string& text) {
   return unexpected(ErrorKind::kUsage, option + (parsed ? " must not be 0" : " " + parsed.error().message()));
 }
 
-uint64_t half_of_memory() {
-  const auto pages = static_cast<uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 1L));
-  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2;
-}
-
 bool has_files_to_reload(const Options& options) {
   return !options.publish_token_file.empty() || !options.subscribe_token_file.empty() ||
          !options.admin_token_file.empty() || !options.tls_cert.empty();
@@ -123,6 +121,25 @@ Result<TlsIdentityPtr> tls_identity(const Options& options) {
   return unexpected(ErrorKind::kUsage, "--tls-cert and --tls-key: " + identity.error().message());
 }
 
+Result<uint64_t> memory_of(const Options& options) {
+  if (options.memory == "half") return usable_memory_bytes() / 2;
+  return bytes_of("--memory", options.memory);
+}
+
+// Connections, requests and answers on their way count too.
+uint64_t connections_share(uint64_t memory_bytes) { return memory_bytes / 4; }
+
+Result<http::ServerOptions> server_options(const Options& options, size_t descriptors) {
+  http::ServerOptions server;
+  TRICKLE_TRY_ASSIGN(const uint64_t memory_bytes, memory_of(options));
+  server.max_buffered_bytes = connections_share(memory_bytes);
+  server.max_connections = options.max_connections;
+  if (server.max_connections == 0 && descriptors > 2 * kOwnDescriptors)
+    server.max_connections = descriptors - kOwnDescriptors;
+  server.server_name = "trickle-relay";
+  return server;
+}
+
 Result<RelayOptions> relay_options(const Options& options) {
   RelayOptions relay;
   TRICKLE_TRY_ASSIGN(relay.base_path, normal_base_path(options.base_path));
@@ -133,10 +150,8 @@ Result<RelayOptions> relay_options(const Options& options) {
   relay.window = options.window;
   TRICKLE_TRY_ASSIGN(relay.max_segment_bytes, bytes_of("--max-segment-bytes", options.max_segment_bytes));
   TRICKLE_TRY_ASSIGN(relay.max_channel_bytes, bytes_of("--max-channel-bytes", options.max_channel_bytes));
-  relay.memory_bytes = half_of_memory();
-  if (options.memory != "half") {
-    TRICKLE_TRY_ASSIGN(relay.memory_bytes, bytes_of("--memory", options.memory));
-  }
+  TRICKLE_TRY_ASSIGN(const uint64_t memory_bytes, memory_of(options));
+  relay.memory_bytes = memory_bytes - connections_share(memory_bytes);
   if (options.max_channels > 0) relay.max_channels = options.max_channels;
   TRICKLE_TRY_ASSIGN(relay.idle_timeout, milliseconds_of("--idle-timeout", options.idle_timeout));
   TRICKLE_TRY_ASSIGN(relay.access, access_rules(options));
@@ -164,27 +179,17 @@ void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, 
   });
 }
 
-// Each reader costs a descriptor, and the default limit of 1,024 is soon reached.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const Endpoint wanted, cli::listen_endpoint(options.listen));
   TRICKLE_TRY_ASSIGN(RelayOptions relay_config, relay_options(options));
+  TRICKLE_TRY_ASSIGN(const http::ServerOptions server_config,
+                     server_options(options, raise_descriptor_limit()));
   TRICKLE_TRY_ASSIGN(const std::chrono::milliseconds drain, milliseconds_of("--drain", options.drain));
   TRICKLE_TRY_ASSIGN(const TlsIdentityPtr identity, tls_identity(options));
-  raise_descriptor_limit();
 
   boost::asio::io_context io(1);
   Relay relay(io, std::move(relay_config), &context.counters);
-  http::ServerOptions server_options;
-  server_options.max_connections = options.max_connections;
-  server_options.server_name = "trickle-relay";
-  http::Server server(io, server_options, [&relay](const auto& exchange) { relay.handle(exchange); });
+  http::Server server(io, server_config, [&relay](const auto& exchange) { relay.handle(exchange); });
   server.use_tls(identity);
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
   TRICKLE_TRY(cli::announce_listening(options.listen, bound, identity ? "https" : "http"));

@@ -1,6 +1,7 @@
 // Connection: life and reading. The writing half is in connection_write.cc.
 #include "http/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
@@ -13,7 +14,14 @@ namespace {
 
 // What may wait unparsed while a handler is at work: enough for pipelined requests, and for noticing that the
 // client has left. Beyond it the socket is not read, and TCP makes the client wait.
-constexpr size_t kPendingLimit = 64 * 1024;
+constexpr size_t kPendingLimit = 16 * 1024;
+// A connection by itself: its object, its socket's place in the reactor, an exchange with its reader or
+// writer.
+constexpr size_t kConnectionBytes = 2048;
+// OpenSSL's state of one connection, with the buffer for a record that is on its way.
+constexpr size_t kTlsBytes = 24 * 1024;
+// So many pipelined requests are answered in one go; then others have their turn.
+constexpr int kRequestsInOneGo = 32;
 
 }  // namespace
 
@@ -23,11 +31,13 @@ Connection::Connection(Socket socket, std::unique_ptr<TlsStream> tls, std::strin
 Connection::~Connection() = default;
 
 void Connection::start() {
+  account();
   set_deadline(host_.options().header_timeout);
   arm_read();
 }
 
 void Connection::refuse() {
+  account();
   if (tls_) set_deadline(host_.options().header_timeout);  // The answer waits for the handshake.
   reject(503, "Too many connections");
   arm_read();
@@ -42,6 +52,7 @@ void Connection::close() {
   const auto source = std::move(source_);
   boost::system::error_code ignored;
   socket_.close(ignored);
+  host_.held_bytes_changed(std::exchange(held_bytes_, 0), 0);
   host_.closed(*this);
   if (exchange) exchange->retire(true);
 }
@@ -58,6 +69,21 @@ void Connection::give_up() {
   deadline_.reset();
   if (phase_ == Phase::kHead && parser_) return reject(408, "The request's header took too long");
   close();
+}
+
+bool Connection::left_unseen() const {
+  if (read_armed_ || phase_ != Phase::kExchange) return false;
+  pollfd poll_fd{const_cast<Socket&>(socket_).native_handle(), POLLRDHUP, 0};
+  return ::poll(&poll_fd, 1, 0) > 0;
+}
+
+// Tells the host what this connection holds, after anything that changed it.
+void Connection::account() {
+  if (phase_ == Phase::kClosed) return;
+  const size_t head = exchange_ ? exchange_->head_bytes() : 0;
+  const size_t now = kConnectionBytes + (tls_ ? kTlsBytes : 0) + pending_.capacity() + out_.capacity() + head;
+  if (now == held_bytes_) return;
+  host_.held_bytes_changed(std::exchange(held_bytes_, now), now);
 }
 
 void Connection::arm_read() {
@@ -82,8 +108,15 @@ ssize_t Connection::receive(std::span<char> buffer) {
   return ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
 }
 
+// What is no body has to wait for its turn, so no more of it is read than may wait.
+size_t Connection::readable_bytes() const {
+  if (phase_ == Phase::kLinger || (exchange_ && exchange_->wants_body())) return host_.read_buffer().size();
+  return std::max<size_t>(std::max(kPendingLimit, host_.options().header_limit_bytes), pending_.size() + 1) -
+         pending_.size();
+}
+
 void Connection::on_readable() {
-  const std::span<char> buffer = host_.read_buffer();
+  const std::span<char> buffer = host_.read_buffer().first(readable_bytes());
   const ssize_t received = receive(buffer);
   const int cause = errno;
   if (tls_ && tls_->write_wants_read()) flush();
@@ -113,6 +146,9 @@ void Connection::on_input(std::string_view bytes) {
   in_input_ = false;
   if (pending_.size() >= kPendingLimit && exchange_ && exchange_->wants_body())
     fail_body("Malformed request body");
+  account();
+  if (pending_.empty() || host_.has_room(0)) return;
+  phase_ == Phase::kHead ? reject(503, "Too many requests at once") : close();
 }
 
 void Connection::resume_input() {
@@ -128,9 +164,10 @@ void Connection::resume_input() {
 }
 
 void Connection::consume() {
-  while (!rest_.empty()) {
+  for (int turns = 0; !rest_.empty();) {
     const size_t before = rest_.size();
     if (phase_ == Phase::kHead) {
+      if (++turns > kRequestsInOneGo) return resume_input();
       consume_head();
     } else if (phase_ == Phase::kExchange && parser_ && exchange_ && exchange_->wants_body()) {
       consume_body();
@@ -145,7 +182,7 @@ void Connection::consume_head() {
   if (!parser_) {
     while (rest_.starts_with("\r\n")) rest_.remove_prefix(2);  // RFC 9112, section 2.2.
     if (rest_.empty()) return;
-    parser_ = std::make_unique<RequestParser>(host_.options().header_limit_bytes);
+    parser_ = std::make_unique<RequestParser>(host_.options().header_limit_bytes, host_.options().max_fields);
     set_deadline(host_.options().header_timeout);
   }
   const auto fed = parser_->feed_head(rest_.data(), rest_.size());

@@ -35,6 +35,10 @@ class ConnectionHost {
   /// "Sun, 06 Nov 1994 08:49:37 GMT", renewed each second.
   [[nodiscard]] virtual const std::string& date() = 0;
   [[nodiscard]] virtual bool draining() const = 0;
+  /// A connection holds `new_bytes` now, where it held `old_bytes`.
+  virtual void held_bytes_changed(size_t old_bytes, size_t new_bytes) = 0;
+  /// Whether so many bytes may be held beside what is.
+  [[nodiscard]] virtual bool has_room(size_t more_bytes) const = 0;
   virtual void closed(Connection& connection) = 0;
 };
 
@@ -57,6 +61,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool overdue(TimePoint now) const { return deadline_ && now >= *deadline_; }
   /// Then: answers 408, or closes.
   void give_up();
+  /// Whether the client has left while nothing was read from it; asked as often.
+  [[nodiscard]] bool left_unseen() const;
 
  private:
   friend class ExchangeImpl;
@@ -72,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] ssize_t receive(std::span<char> buffer);
   void on_readable();
   void on_input(std::string_view bytes);
+  [[nodiscard]] size_t readable_bytes() const;
   void consume();
   void consume_head();
   void consume_body();
@@ -104,6 +111,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] bool body_complete() const { return !parser_; }
   [[nodiscard]] bool closes_after(bool wanted) const;
   void set_deadline(std::chrono::milliseconds from_now);
+  void account();
 
   Socket socket_;
   std::unique_ptr<TlsStream> tls_;  ///< Null without TLS. Uses the socket's descriptor.
@@ -115,6 +123,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<RequestParser> parser_;   ///< Of the request being read; null when its body has ended.
   std::string pending_;                     ///< Received and not yet parsed.
   std::string_view rest_;                   ///< What consume() still has before it, while it runs.
+  size_t held_bytes_ = 0;                   ///< As the host knows it.
   std::shared_ptr<ExchangeImpl> exchange_;  ///< The current one.
   std::shared_ptr<BodySource> source_;
   std::string out_;  ///< Heads, interim answers and whole bodies, to go out before source_.

@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view kEndMark = "0\r\n\r\n";
+constexpr size_t kSmallAnswerBytes = 16 * 1024;  // Larger ones need room.
 constexpr size_t kPiecesAtOnce = 64;  // More gathers nothing: a send of 64 pieces costs what its bytes cost.
 // With the sweep four times a second an early answer is drained for at most 1 s.
 constexpr auto kLingerTime = 750ms;
@@ -61,6 +62,9 @@ void Connection::respond(Response response) {
   if (answer_begun_) return;
   exchange_->stop_reading();
   skip_body();
+  if (response.body.size() > kSmallAnswerBytes && !host_.has_room(response.body.size())) {
+    response = {.status = 503, .body = "Too many answers at once\n", .close = true};
+  }
   close_after_ = closes_after(response.close);
   const bool without_body = response.status == 204 || response.status == 304;
   queue_head(response.status, response.headers,
@@ -108,6 +112,7 @@ void Connection::flush() {
   while (flush_once() == Flushed::kAgain) {
   }
   in_flush_ = false;
+  account();
 }
 
 std::string_view Connection::wire_form(const Chunk& piece) const {

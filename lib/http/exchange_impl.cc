@@ -23,7 +23,8 @@ void PushedSource::advance(size_t count) {
 ExchangeImpl::ExchangeImpl(std::shared_ptr<Connection> connection, RequestHead head)
     : connection_(std::move(connection)),
       executor_(connection_->socket_.get_executor()),
-      head_(std::move(head)) {}
+      head_(std::move(head)),
+      head_bytes_(head_.footprint_bytes()) {}
 
 void ExchangeImpl::read_body(size_t limit_bytes, std::function<void(Result<std::string>)> done) {
   auto body = std::make_shared<std::string>();
@@ -107,6 +108,13 @@ void ExchangeImpl::abort() {
 
 void ExchangeImpl::on_disconnect(std::function<void()> left) {
   if (connection_) left_ = std::move(left);
+}
+
+void ExchangeImpl::release_headers() {
+  Fields().swap(head_.headers);
+  Fields().swap(head_.query);
+  head_bytes_ = head_.footprint_bytes();
+  if (connection_) connection_->account();
 }
 
 void ExchangeImpl::post(std::function<void()> task) { boost::asio::post(executor_, std::move(task)); }

@@ -44,8 +44,11 @@ class ExchangeImpl final : public Exchange {
   size_t queued_bytes() const override { return pushed_ ? pushed_->queued_bytes : 0; }
   void abort() override;
   void on_disconnect(std::function<void()> left) override;
+  void release_headers() override;
   void post(std::function<void()> task) override;
 
+  /// What the request's head costs in memory.
+  [[nodiscard]] size_t head_bytes() const { return head_bytes_; }
   /// For the connection: is a body wanted, here is some of it, it will not come.
   [[nodiscard]] bool wants_body() const { return static_cast<bool>(on_piece_); }
   void deliver(Result<std::span<const char>> piece);
@@ -60,6 +63,7 @@ class ExchangeImpl final : public Exchange {
   [[nodiscard]] std::shared_ptr<Connection> keep() const { return connection_; }
   boost::asio::io_context::executor_type executor_;
   RequestHead head_;
+  size_t head_bytes_;
   PieceFn on_piece_;
   std::function<void()> left_;
   std::shared_ptr<PushedSource> pushed_;

@@ -42,6 +42,15 @@ bool parse_query(std::string_view text, Fields& query) {
 
 }  // namespace
 
+size_t RequestHead::footprint_bytes() const {
+  const auto of_fields = [](const Fields& fields) {
+    size_t bytes = fields.capacity() * sizeof(Fields::value_type);
+    for (const auto& [name, value] : fields) bytes += name.capacity() + value.capacity();
+    return bytes;
+  };
+  return target.capacity() + raw_path.capacity() + path.capacity() + of_fields(headers) + of_fields(query);
+}
+
 bool iequals(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });

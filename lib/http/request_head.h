@@ -24,6 +24,8 @@ struct RequestHead {
   /// The first value of a header (case-insensitive), or of a query parameter; empty when it isn't there.
   [[nodiscard]] std::string_view header(std::string_view name) const;
   [[nodiscard]] std::string_view query_value(std::string_view name) const;
+  /// What it costs in memory, beyond itself.
+  [[nodiscard]] size_t footprint_bytes() const;
   /// How often a header is there.
   [[nodiscard]] size_t header_count(std::string_view name) const;
 };

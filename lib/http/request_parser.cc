@@ -12,7 +12,7 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 
 }  // namespace
 
-RequestParser::RequestParser(size_t header_limit_bytes) {
+RequestParser::RequestParser(size_t header_limit_bytes, size_t max_fields) : max_fields_(max_fields) {
   header_limit(static_cast<std::uint32_t>(header_limit_bytes));
   body_limit(boost::none);
 }
@@ -54,10 +54,15 @@ RequestParser::Fed RequestParser::check_head(size_t consumed_bytes) {
   if (hosts > 1 || (hosts == 0 && head_.version == 11)) {
     return {consumed_bytes, 400, "A request needs exactly one Host header"};
   }
-  if (head_.header_count("Transfer-Encoding") > 0 && !iequals(head_.header("Transfer-Encoding"), "chunked")) {
+  const size_t codings = head_.header_count("Transfer-Encoding");
+  if (codings > 0 && head_.version == 10) {  // RFC 9112, section 6.1.
+    return {consumed_bytes, 400, "HTTP/1.0 has no transfer codings"};
+  }
+  if (codings > 1 || (codings == 1 && !iequals(head_.header("Transfer-Encoding"), "chunked"))) {
     return {consumed_bytes, 501, "The only transfer coding known here is chunked"};
   }
-  if (!http::parse_target(head_)) return {consumed_bytes, 400, "Malformed request target"};
+  if (!http::parse_target(head_) || head_.query.size() > max_fields_)
+    return {consumed_bytes, 400, "Malformed request target"};
   return {consumed_bytes, 0, nullptr};
 }
 
@@ -70,9 +75,14 @@ void RequestParser::on_request_impl(beast_http::verb, string_view method, string
 
 void RequestParser::on_response_impl(int, string_view, int, error_code&) {}
 
-void RequestParser::on_field_impl(beast_http::field, string_view name, string_view value, error_code&) {
+void RequestParser::on_field_impl(beast_http::field, string_view name, string_view value, error_code& error) {
   // Trailers come here too in older Boosts; nobody asked for them.
-  if (!is_header_done()) head_.headers.emplace_back(view(name), view(value));
+  if (is_header_done()) return;
+  if (head_.headers.size() == max_fields_) {
+    error = beast_http::error::header_limit;
+    return;
+  }
+  head_.headers.emplace_back(view(name), view(value));
 }
 
 void RequestParser::on_header_impl(error_code&) {}

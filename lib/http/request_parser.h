@@ -13,7 +13,7 @@ namespace trickle::http {
 /// One request. Feed it with feed_head() until head_done(), then with feed_body() until is_done().
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
-  explicit RequestParser(size_t header_limit_bytes);
+  RequestParser(size_t header_limit_bytes, size_t max_fields);
 
   struct Fed {
     size_t consumed_bytes;
@@ -50,6 +50,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   Fed fed(size_t consumed_bytes, const error_code& error) const;
   [[nodiscard]] Fed check_head(size_t consumed_bytes);
 
+  const size_t max_fields_;
   RequestHead head_;
   std::string* body_ = nullptr;
 };

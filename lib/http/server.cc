@@ -23,6 +23,8 @@ using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_typ
 
 constexpr size_t kReadBufferBytes = 256 * 1024;
 constexpr auto kSweepInterval = 250ms;
+// Connections beyond the limit, which are being told so, at once. More are closed without a word.
+constexpr size_t kRefusedAtOnce = 256;
 constexpr auto kAcceptPause = 100ms;  // When the process has run out of descriptors.
 
 std::string describe(const tcp::endpoint& endpoint) {
@@ -45,6 +47,13 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   std::string& body_buffer() override { return body_buffer_; }
   const std::string& date() override;
   bool draining() const override { return draining_; }
+  void held_bytes_changed(size_t old_bytes, size_t new_bytes) override {
+    held_bytes_ += new_bytes - old_bytes;
+  }
+  bool has_room(size_t more_bytes) const override {
+    return server_options_.max_buffered_bytes == 0 ||
+           held_bytes_ + more_bytes <= server_options_.max_buffered_bytes;
+  }
   void closed(Connection& connection) override;
 
   Result<Endpoint> listen(const Endpoint& endpoint);
@@ -68,6 +77,7 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   asio::steady_timer sweep_timer_;
   std::shared_ptr<const TlsIdentity> tls_identity_;
+  size_t held_bytes_ = 0;
   bool sweeping_ = false;
   bool draining_ = false;
   std::function<void()> drained_;
@@ -136,8 +146,9 @@ void Server::State::admit(Connection::Socket socket) {
   socket.set_option(tcp::no_delay(true), error);
   const tcp::endpoint peer = socket.remote_endpoint(error);
   if (error) return;  // It left before we looked.
-  const bool full =
-      server_options_.max_connections > 0 && connections_.size() >= server_options_.max_connections;
+  const size_t limit = server_options_.max_connections;
+  if (limit > 0 && connections_.size() >= limit + kRefusedAtOnce) return;
+  const bool full = (limit > 0 && connections_.size() >= limit) || !has_room(0);
   std::unique_ptr<TlsStream> tls;
   if (tls_identity_) {
     socket.native_non_blocking(true, error);
@@ -170,10 +181,13 @@ void Server::State::sweep_later() {
 void Server::State::sweep() {
   const TimePoint now = system_clock().now();
   std::vector<std::shared_ptr<Connection>> overdue;
+  std::vector<std::shared_ptr<Connection>> left;
   for (const auto& connection : connections_) {
     if (connection->overdue(now)) overdue.push_back(connection);
+    if (connection->left_unseen()) left.push_back(connection);
   }
   for (const auto& connection : overdue) connection->give_up();
+  for (const auto& connection : left) connection->close();
 }
 
 void Server::State::stop_accepting(std::function<void()> drained) {
@@ -206,6 +220,7 @@ Result<Endpoint> Server::listen(const Endpoint& endpoint) { return state_->liste
 void Server::stop_accepting(std::function<void()> drained) { state_->stop_accepting(std::move(drained)); }
 void Server::close_all() { state_->close_all(); }
 size_t Server::connections() const { return state_->connections_.size(); }
+size_t Server::buffered_bytes() const { return state_->held_bytes_; }
 void Server::post(std::function<void()> task) { asio::post(state_->io, std::move(task)); }
 
 }  // namespace trickle::http

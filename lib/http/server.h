@@ -82,6 +82,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   /// that is being read is told first.
   virtual void on_disconnect(std::function<void()> left) = 0;
 
+  /// Forgets the request's headers and query: for requests that wait for long, and no longer look at them.
+  virtual void release_headers() {}
+
   /// Runs `task` on the server's thread. May be called from any thread.
   virtual void post(std::function<void()> task) = 0;
 };
@@ -90,10 +93,15 @@ using Handler = std::function<void(std::shared_ptr<Exchange>)>;
 
 struct ServerOptions {
   size_t header_limit_bytes = 16 * 1024;         ///< More: 431.
+  size_t max_fields = 128;                       ///< Headers of one request. More: 431.
   std::chrono::seconds header_timeout{10};       ///< Later: 408.
   std::chrono::seconds keep_alive_timeout{120};  ///< A connection without a request is closed after it.
   size_t max_connections = 0;                    ///< 0: no limit. One more is answered 503 and closed.
-  std::string server_name = "trickle";           ///< The Server header.
+  /// What all connections together may hold: themselves, requests that have not been read to their end, and
+  /// answers that have not been taken. Beyond it new connections and large answers are answered 503, and who
+  /// sends more than can be handled now is closed. 0: no limit.
+  size_t max_buffered_bytes = 0;
+  std::string server_name = "trickle";  ///< The Server header.
 };
 
 class TlsIdentity;
@@ -120,6 +128,8 @@ class Server {
   /// Closes every connection. Call after stop_accepting().
   void close_all();
   [[nodiscard]] size_t connections() const;
+  /// What they hold, in the sense of ServerOptions::max_buffered_bytes.
+  [[nodiscard]] size_t buffered_bytes() const;
   /// Runs `task` on the server's thread. May be called from any thread.
   void post(std::function<void()> task);
 

@@ -75,6 +75,7 @@ class SegmentReader final : public BodySource,
 
   void start() {
     exchange_->on_disconnect([self = shared_from_this()] {});  // Holds this as long as the exchange lasts.
+    exchange_->release_headers();
     cursor_.segment()->listeners().add(*this);
     on_change();
   }
@@ -143,6 +144,7 @@ class LiveReader final : public BodySource,
 
   void start() {
     exchange_->on_disconnect([self = shared_from_this()] {});
+    exchange_->release_headers();
     cursor_.segment()->listeners().add(*this);
     state_->store->listen(*channel_, channel_listener_);
     on_change();

@@ -20,6 +20,7 @@ class SegmentPost final : public WriterListener,
     if (grant.status != WriteStatus::kGranted) return refuse(grant.status);
     const auto self = shared_from_this();
     exchange_->on_disconnect([self] { self->let_go(); });
+    exchange_->release_headers();
     state_->wait_for_body(*this);
     exchange_->read_pieces([self](const Result<std::span<const char>>& piece) {
       if (!piece) return self->let_go();

@@ -1,5 +1,6 @@
 #include "worker/relay_thread.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "http/server.h"
+#include "io/machine.h"
 
 namespace trickle::worker {
 namespace {
@@ -15,11 +17,24 @@ namespace {
 // What writers in the middle of a segment get to finish it.
 constexpr std::chrono::milliseconds kDrain{500};
 
+// The worker's processes need memory of their own beside the relay inside.
+RelayOptions bounded(RelayOptions options) {
+  options.memory_bytes = std::min(options.memory_bytes, usable_memory_bytes() / 4);
+  return options;
+}
+
+http::ServerOptions server_options() {
+  http::ServerOptions options;
+  options.max_buffered_bytes = usable_memory_bytes() / 16;
+  options.server_name = "trickle-relay";
+  return options;
+}
+
 class RunningRelay final : public RelayThread {
  public:
   RunningRelay(RelayOptions options, Counters& counters)
-      : relay_(io_, std::move(options), &counters),
-        server_(io_, {.server_name = "trickle-relay"},
+      : relay_(io_, bounded(std::move(options)), &counters),
+        server_(io_, server_options(),
                 [this](const std::shared_ptr<http::Exchange>& exchange) { relay_.handle(exchange); }) {}
 
   Result<void> launch(const Endpoint& listen) {
