@@ -63,6 +63,8 @@ void append_escaped(std::string& out, std::string_view text, bool json) {
   }
 }
 
+constexpr const char* kLoggerName = "trickle";
+
 // Writes whole lines with one write(2) each, so that the lines of several tools on one stderr don't mix.
 class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
@@ -71,14 +73,28 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& msg) override {
     const std::string_view text(msg.payload.data(), msg.payload.size());
+    // A stream's log goes by the stream's name.
+    const std::string_view logger(msg.logger_name.data(), msg.logger_name.size());
+    const std::string_view stream = logger == kLoggerName ? std::string_view() : logger;
     std::string line;
     if (format_ == Format::kJson) {
-      line = fmt::format(R"({{"time":"{}Z","level":"{}","tool":"{}","pid":{},"message":")",
+      line = fmt::format(R"({{"time":"{}Z","level":"{}","tool":"{}","pid":{},)",
                          time_of_day_utc(msg.time, "%FT%T"), level_name(msg.level), tool_, ::getpid());
+      if (!stream.empty()) {
+        line += R"("stream":")";
+        append_escaped(line, stream, true);
+        line += "\",";
+      }
+      line += R"("message":")";
       append_escaped(line, text, true);
       line += "\"}\n";
     } else {
       line = fmt::format("{} {} {}: ", time_of_day_utc(msg.time, "%T"), tool_, level_name(msg.level));
+      if (!stream.empty()) {
+        line += '[';
+        append_escaped(line, stream, false);
+        line += "] ";
+      }
       append_escaped(line, text, false);
       line += '\n';
     }
@@ -112,7 +128,7 @@ Result<void> configure(std::string_view tool, std::string_view level, Format for
         fmt::format("unknown log level '{}': use error, warning, info, debug, trace or off", level));
   }
   auto logger =
-      std::make_shared<spdlog::logger>("trickle", std::make_shared<LineSink>(std::string(tool), format));
+      std::make_shared<spdlog::logger>(kLoggerName, std::make_shared<LineSink>(std::string(tool), format));
   logger->set_level(parsed);
   spdlog::set_default_logger(std::move(logger));
   return {};
@@ -128,5 +144,21 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 }
 
 bool enabled(spdlog::level::level_enum level) { return spdlog::default_logger_raw()->should_log(level); }
+
+void change_level(int steps) noexcept {
+  // spdlog counts from trace (0) up to err (4); `off` stays reachable only by configure().
+  const int wanted = static_cast<int>(spdlog::default_logger_raw()->level()) - steps;
+  const int least = static_cast<int>(spdlog::level::trace);
+  const int most = static_cast<int>(spdlog::level::err);
+  const int level = wanted < least ? least : wanted > most ? most : wanted;
+  spdlog::default_logger_raw()->set_level(static_cast<spdlog::level::level_enum>(level));
+}
+
+void StreamLog::write(spdlog::level::level_enum level, std::string_view message) const {
+  if (!enabled(level)) return;
+  const std::string text = prefix_ + std::string(message);
+  const spdlog::details::log_msg line(stream_.empty() ? kLoggerName : stream_, level, text);
+  for (const auto& sink : spdlog::default_logger_raw()->sinks()) sink->log(line);
+}
 
 }  // namespace trickle::log

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/common.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -47,5 +48,44 @@ void debug(fmt::format_string<Args...> format, Args&&... args) {
     write(spdlog::level::debug, fmt::format(format, std::forward<Args>(args)...));
   }
 }
+
+/// Makes the log one level more talkative (`steps` 1) or less (-1). Safe in a signal handler.
+void change_level(int steps) noexcept;
+
+/// The log of one stream among several: text lines begin with "[NAME] ", JSON ones have a key "stream".
+class StreamLog {
+ public:
+  StreamLog() = default;
+  /// `prefix`, if any, stands before each message: "events: ".
+  explicit StreamLog(std::string stream, std::string prefix = {})
+      : stream_(std::move(stream)), prefix_(std::move(prefix)) {}
+
+  /// The same stream's log with another prefix.
+  [[nodiscard]] StreamLog with_prefix(std::string prefix) const {
+    return StreamLog(stream_, std::move(prefix));
+  }
+  void write(spdlog::level::level_enum level, std::string_view message) const;
+
+  template <typename... Args>
+  void error(fmt::format_string<Args...> format, Args&&... args) const {
+    write(spdlog::level::err, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void warning(fmt::format_string<Args...> format, Args&&... args) const {
+    write(spdlog::level::warn, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void info(fmt::format_string<Args...> format, Args&&... args) const {
+    write(spdlog::level::info, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void debug(fmt::format_string<Args...> format, Args&&... args) const {
+    write(spdlog::level::debug, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+ private:
+  std::string stream_;
+  std::string prefix_;
+};
 
 }  // namespace trickle::log

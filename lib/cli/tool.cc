@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -47,6 +48,16 @@ std::string upper_snake(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
   return text;
+}
+
+// SIGUSR1: more, SIGUSR2: less. In a tool that never asks the log for anything the signals do no harm.
+void change_level_on_signals() {
+  struct sigaction action {};
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  action.sa_handler = [](int signal) { log::change_level(signal == SIGUSR1 ? 1 : -1); };
+  ::sigaction(SIGUSR1, &action, nullptr);
+  ::sigaction(SIGUSR2, &action, nullptr);
 }
 
 }  // namespace
@@ -127,6 +138,7 @@ int Tool::parse(int argc, char** argv) {
 int Tool::run_parsed(const std::function<Result<void>(Context&)>& body) {
   Counters counters;
   Context context{counters, stop_on_signals()};
+  change_level_on_signals();
   auto reporter = StatsReporter::start(
       {.tool = name_,
        .destination = shared_.stats,

@@ -40,15 +40,24 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
         callbacks_(std::move(callbacks)),
         clock_(clock),
         budget_(options_.restart_limit, options_.restart_window),
-        timer_(io) {}
+        hang_watch_(options_.hang),
+        timer_(io),
+        watch_timer_(io) {}
 
   void start() {
     phase_ = Phase::kRunning;
     launch(false);
+    watch();
   }
 
   void stop();
   void abandon();
+  void restart_from_outside(const std::string& reason) {
+    if (phase_ == Phase::kRunning && !stages_.empty()) restart(reason);
+  }
+  void signal_all(int signal) {
+    for (const auto& stage : stages_) stage->send_signal(signal);
+  }
   void control(const std::string& program, const std::string& line) {
     for (const auto& stage : stages_) {
       if (stage->name() == program) stage->control(line);
@@ -65,6 +74,8 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
   void judge(size_t index);
   void suspect();
   void settle();
+  void watch();
+  void look_for_hang();
   void restart(const std::string& reason);
   void fail(std::string reason);
   void clear();
@@ -73,9 +84,6 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
 
   [[nodiscard]] bool all_gone() const {
     return std::all_of(stages_.begin(), stages_.end(), [](const auto& stage) { return stage->exit(); });
-  }
-  void signal_all(int signal) {
-    for (const auto& stage : stages_) stage->send_signal(signal);
   }
   // One timer at a time: each phase has at most one thing that it waits for besides its children.
   void after(std::chrono::milliseconds delay, void (Impl::*action)()) {
@@ -100,7 +108,9 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
   ChainCallbacks callbacks_;
   const Clock& clock_;
   RestartBudget budget_;
+  HangWatch hang_watch_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer watch_timer_;
   Phase phase_ = Phase::kIdle;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::map<std::string, StageNumbers> totals_;  // Of the processes that have ended.
@@ -122,6 +132,7 @@ void Chain::Impl::launch(bool restarted) {
   early_end_.clear();
   fatal_end_.clear();
   stages_.clear();
+  hang_watch_.restart();
   const auto plans = planner_(restarted);
   if (const auto started = start_stages(plans); !started) fail(started.error().to_string());
 }
@@ -140,7 +151,8 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
       grow_pipe(joint.write_end.get(), kPipeBytes);
     }
     StageStart start;
-    start.log_prefix = options_.log_prefix;
+    start.log = options_.log;
+    start.limits = options_.limits;
     start.program_directory = options_.program_directory;
     start.standard_input = std::move(input);
     start.standard_output = std::move(joint.write_end);
@@ -158,7 +170,7 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
 void Chain::Impl::on_stage_exit(size_t index) {
   const auto& stage = *stages_[index];
   totals_[stage.name()].add_totals(stage.numbers());
-  log::debug("{}{}", options_.log_prefix, stage.describe_exit());
+  options_.log.debug("{}", stage.describe_exit());
   if (phase_ == Phase::kRunning) judge(index);
   if (all_gone()) on_all_gone();
 }
@@ -193,6 +205,25 @@ void Chain::Impl::settle() {
   if (!early_end_.empty()) return restart(early_end_);
 }
 
+void Chain::Impl::watch() {
+  watch_timer_.expires_after(options_.watch_interval);
+  watch_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
+    if (failure || self->phase_ == Phase::kEnded) return;
+    if (self->phase_ == Phase::kRunning) self->look_for_hang();
+    self->watch();
+  });
+}
+
+void Chain::Impl::look_for_hang() {
+  std::vector<StageSigns> signs;
+  for (const auto& stage : stages_) signs.push_back(stage->signs());
+  const auto hang = hang_watch_.look(clock_.now(), signs);
+  if (!hang) return;
+  Stage& stage = *stages_[hang->stage];
+  stage.send_signal(SIGKILL);  // Also a sink, which would otherwise be left to deliver what it holds.
+  restart(fmt::format("{} {}", stage.name(), hang->what));
+}
+
 void Chain::Impl::restart(const std::string& reason) {
   last_error_ = reason;
   restart_reason_ = reason;
@@ -200,7 +231,7 @@ void Chain::Impl::restart(const std::string& reason) {
     return fail(fmt::format("{} ({} restarts in {} s are used up)", reason, options_.restart_limit,
                             options_.restart_window.count()));
   }
-  log::warning("{}{}; restarting the chain", options_.log_prefix, reason);
+  options_.log.warning("{}; restarting the chain", reason);
   failure_.clear();
   clear();
 }
@@ -261,6 +292,7 @@ void Chain::Impl::stop() {
 void Chain::Impl::finish(ChainEnd end) {
   if (std::exchange(phase_, Phase::kEnded) == Phase::kEnded) return;
   timer_.cancel();
+  watch_timer_.cancel();
   boost::asio::post(io_, [self = shared_from_this(), end = std::move(end)] {
     // Taken out first: the owner may destroy the chain, and its callbacks with it, from inside the call.
     if (const auto notify = std::exchange(self->callbacks_.on_end, nullptr)) notify(end);
@@ -271,6 +303,7 @@ void Chain::Impl::abandon() {
   phase_ = Phase::kEnded;
   callbacks_ = {};
   timer_.cancel();
+  watch_timer_.cancel();
   stages_.clear();
 }
 
@@ -294,6 +327,8 @@ Chain::~Chain() { impl_->abandon(); }
 void Chain::start() { impl_->start(); }
 void Chain::stop() { impl_->stop(); }
 void Chain::control(const std::string& program, const std::string& line) { impl_->control(program, line); }
+void Chain::send_signal(int signal) { impl_->signal_all(signal); }
+void Chain::restart(const std::string& reason) { impl_->restart_from_outside(reason); }
 std::vector<StageStatus> Chain::status() const { return impl_->status(); }
 uint64_t Chain::restarts() const { return impl_->restarts(); }
 const std::string& Chain::last_error() const { return impl_->last_error(); }

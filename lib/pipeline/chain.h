@@ -3,11 +3,11 @@
 //   source | filter | … | sink        e.g. trickle-sub | trickle-decode | trickle-fx | trickle-encode |
 //   trickle-pub
 //
-// All stages start in parallel. When one dies, all are restarted (the sink is first given a moment to deliver
-// what it holds), at most `restart_limit` times within `restart_window`; then the chain has failed. An end
-// that no restart would mend (refused, not found, unusable: exit_rule.h) fails it at once. When the source
-// comes to its end, the rest drains. The chain never touches a channel itself: closing the published channel
-// with DELETE is left to its owner, once, after on_end.
+// All stages start in parallel. When one dies or hangs (hang_watch.h), all are restarted (the sink is first
+// given a moment to deliver what it holds), at most `restart_limit` times within `restart_window`; then the
+// chain has failed. An end that no restart would mend (refused, not found, unusable: exit_rule.h) fails it at
+// once. When the source comes to its end, the rest drains. The chain never touches a channel itself: closing
+// the published channel with DELETE is left to its owner, once, after on_end.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -24,7 +24,8 @@
 namespace trickle::pipeline {
 
 struct ChainOptions {
-  std::string log_prefix;
+  log::StreamLog log;
+  ChildLimits limits;                       ///< Of each process.
   std::filesystem::path program_directory;  ///< See find_program().
   size_t restart_limit = 3;
   std::chrono::seconds restart_window{120};
@@ -35,7 +36,9 @@ struct ChainOptions {
   /// How long to wait for a better explanation when a stage ends by itself without having been killed: one
   /// that died beside it may be reaped later.
   std::chrono::milliseconds settle_time{200};
-  std::chrono::seconds drain_deadline{30};  ///< After the end of input; what is left then is killed.
+  HangLimits hang;                                ///< When a stage that lives counts as dead.
+  std::chrono::milliseconds watch_interval{200};  ///< From one look for that to the next.
+  std::chrono::seconds drain_deadline{30};        ///< After the end of input; what is left then is killed.
 };
 
 struct ChainEnd {
@@ -79,6 +82,10 @@ class Chain {
   void stop();
   /// Sends a line to the control pipe of the stage `program`, if that runs and has one.
   void control(const std::string& program, const std::string& line);
+  /// Sends a signal to every process of the chain.
+  void send_signal(int signal);
+  /// Restarts the chain as if a stage had died, within the same budget; for rules that others watch over.
+  void restart(const std::string& reason);
 
   [[nodiscard]] std::vector<StageStatus> status() const;
   [[nodiscard]] uint64_t restarts() const;

@@ -7,7 +7,9 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,8 +33,8 @@ namespace bp = boost::process::v2;
 // What happens in the child between fork and exec. Only system calls: other threads may have held any lock.
 class ChildSetup {
  public:
-  ChildSetup(std::array<int, 3> standard, std::vector<int> handed)
-      : standard_(standard), handed_(std::move(handed)), parent_(::getpid()) {}
+  ChildSetup(std::array<int, 3> standard, std::vector<int> handed, const ChildLimits& limits)
+      : standard_(standard), handed_(std::move(handed)), limits_(limits), parent_(::getpid()) {}
 
   template <typename Launcher>
   bp::error_code on_setup(Launcher& launcher, const bp::filesystem::path&, const char* const*&) {
@@ -46,6 +48,7 @@ class ChildSetup {
     if (::getppid() != parent_) ::_exit(EXIT_FAILURE);  // The parent died before it could be tied to us.
     ::setpgid(0, 0);
     reset_signals();
+    if (!apply_limits()) return last_error();
     // Boost 1.81 leaves descriptors between those of its list open, so each one is marked here.
     if (::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) return last_error();
     for (int target = 0; target < 3; ++target) {
@@ -69,13 +72,25 @@ class ChildSetup {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+    action.sa_handler = SIG_IGN;
+    ::sigaction(SIGUSR1, &action, nullptr);
+    ::sigaction(SIGUSR2, &action, nullptr);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
   }
 
+  [[nodiscard]] bool apply_limits() const {
+    if (limits_.nice > 0 &&
+        ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + limits_.nice) != 0)
+      return false;
+    const rlimit memory{limits_.memory_bytes, limits_.memory_bytes};
+    return limits_.memory_bytes == 0 || ::setrlimit(RLIMIT_DATA, &memory) == 0;
+  }
+
   std::array<int, 3> standard_;
   std::vector<int> handed_;
+  ChildLimits limits_;
   pid_t parent_;
 };
 
@@ -130,7 +145,8 @@ Result<std::unique_ptr<Child>> Child::start(boost::asio::io_context& io, ChildSp
   bp::error_code failure;
   auto state = std::make_shared<State>();
   state->process.emplace(launcher(boost::asio::any_io_executor(io.get_executor()), failure, spec.program,
-                                  spec.arguments, ChildSetup({in.get(), out.get(), err.get()}, handed)));
+                                  spec.arguments,
+                                  ChildSetup({in.get(), out.get(), err.get()}, handed, spec.limits)));
   if (failure) {
     // A child that could not exec has ended, and the launcher leaves reaping it to us.
     if (launcher.pid > 0) ::waitpid(launcher.pid, nullptr, 0);
@@ -160,6 +176,23 @@ void Child::send_signal(int signal) {
 }
 
 const std::optional<ChildExit>& Child::exit() const { return state_->exit; }
+
+bool Child::stopped() const {
+  if (!state_->process) return false;
+  siginfo_t info{};
+  const auto id = static_cast<id_t>(state_->pid);
+  // The state is left where it is: whoever waits for the end still sees that.
+  return ::waitid(P_PID, id, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid == state_->pid;
+}
+
+bool Child::has_unread_input() const {
+  if (!state_->process) return false;
+  // Opened for a moment only: a reader that stays would hide from the writer that the child is gone.
+  const UniqueFd input(
+      ::open(fmt::format("/proc/{}/fd/0", state_->pid).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  int bytes = 0;
+  return input && ::ioctl(input.get(), FIONREAD, &bytes) == 0 && bytes > 0;
+}
 
 bool Child::holds_output() const {
   if (!state_->process) return false;

@@ -1,9 +1,10 @@
 // One child process: started with exactly the descriptors it is given, reaped, and gone when we are.
 //
-// A child starts with default signal dispositions and an empty signal mask, in a process group of its own (a
-// Ctrl-C on our terminal is ours to hand on), and is killed by the kernel when the thread that started it
-// ends (PR_SET_PDEATHSIG). So call start() only from a thread that lives as long as the process. Everything
-// else belongs to the thread that runs the io_context, too.
+// A child starts with default signal dispositions (but SIGUSR1 and SIGUSR2, which change a tool's log level,
+// are ignored until it handles them) and an empty signal mask, in a process group of its own (a Ctrl-C on our
+// terminal is ours to hand on), and is killed by the kernel when the thread that started it ends
+// (PR_SET_PDEATHSIG). So call start() only from a thread that lives as long as the process. Everything else
+// belongs to the thread that runs the io_context, too.
 #pragma once
 
 #include <sys/types.h>
@@ -22,6 +23,12 @@
 
 namespace trickle::pipeline {
 
+/// What a child may take from the others on the machine.
+struct ChildLimits {
+  int nice = 0;               ///< Added to our own niceness; 0 to 19.
+  uint64_t memory_bytes = 0;  ///< Private memory it may allocate (RLIMIT_DATA); 0: no limit.
+};
+
 struct ChildSpec {
   std::filesystem::path program;       ///< A path; PATH is not searched.
   std::vector<std::string> arguments;  ///< Without argv[0]. Everybody can read them: nothing secret here.
@@ -29,6 +36,7 @@ struct ChildSpec {
   std::vector<std::string> environment;
   UniqueFd standard_input, standard_output, standard_error;  ///< /dev/null where none is given.
   std::vector<UniqueFd> descriptors;  ///< Handed over under the numbers they have here; each above 2.
+  ChildLimits limits;
 };
 
 struct ChildExit {
@@ -57,6 +65,10 @@ class Child {
   void send_signal(int signal);
   /// Empty until on_exit.
   [[nodiscard]] const std::optional<ChildExit>& exit() const;
+  /// Whether a signal has stopped it (SIGSTOP), and none has let it go on.
+  [[nodiscard]] bool stopped() const;
+  /// Whether bytes that it has not read wait in the pipe on its standard input.
+  [[nodiscard]] bool has_unread_input() const;
   /// Whether it could still write to its standard output: false as soon as its reader may have seen the end,
   /// which is earlier than on_exit.
   [[nodiscard]] bool holds_output() const;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "base/try.h"
 #include "io/fd_io.h"
 #include "pipeline/control_writer.h"
@@ -28,9 +29,9 @@ LogLine parse_log_line(std::string_view line) {
   if (object.is_object() && object.value("message", nlohmann::json()).is_string()) {
     const auto level = object.value("level", nlohmann::json("info"));
     return {level.is_string() ? spdlog::level::from_str(level.get<std::string>()) : spdlog::level::info,
-            object["message"].get<std::string>()};
+            redact_secrets(object["message"].get<std::string>())};
   }
-  return {spdlog::level::warn, std::string(line)};
+  return {spdlog::level::warn, redact_secrets(line)};
 }
 
 std::string_view child_log_level() {
@@ -52,7 +53,7 @@ class RunningStage final : public Stage {
   RunningStage(const StagePlan& plan, StageStart& start)
       : name_(plan.program),
         role_(plan.role),
-        prefix_(std::move(start.log_prefix)),
+        log_sink_(std::move(start.log)),
         on_exit_(std::move(start.on_exit)),
         on_numbers_(std::move(start.on_numbers)) {}
 
@@ -81,6 +82,7 @@ class RunningStage final : public Stage {
     spec.standard_input = std::move(start.standard_input);
     spec.standard_output = std::move(start.standard_output);
     spec.standard_error = std::move(log.write_end);
+    spec.limits = start.limits;
     log_ = LineReader::start(io, std::move(log.read_end), kLineLimitBytes,
                              [this](std::string_view line) { take_log_line(line); });
     stats_ = LineReader::start(io, std::move(stats.read_end), kLineLimitBytes,
@@ -93,6 +95,17 @@ class RunningStage final : public Stage {
   [[nodiscard]] StageRole role() const override { return role_; }
   [[nodiscard]] pid_t pid() const override { return child_->pid(); }
   [[nodiscard]] const std::optional<ChildExit>& exit() const override { return child_->exit(); }
+  [[nodiscard]] StageSigns signs() const override {
+    StageSigns signs;
+    signs.running = !exit();
+    signs.is_sink = role_ == StageRole::kSink;
+    signs.reports = reports_;
+    signs.progress = numbers_.frames_in + numbers_.frames_out + numbers_.audio_in + numbers_.audio_out +
+                     numbers_.bytes_in + numbers_.bytes_out;
+    signs.stopped = child_->stopped();
+    signs.has_unread = role_ != StageRole::kSource && child_->has_unread_input();
+    return signs;
+  }
   [[nodiscard]] bool holds_output() const override { return child_->holds_output(); }
   [[nodiscard]] const StageNumbers& numbers() const override { return numbers_; }
 
@@ -113,13 +126,14 @@ class RunningStage final : public Stage {
   void take_log_line(std::string_view text) {
     const LogLine line = parse_log_line(text);
     if (line.level >= spdlog::level::err) last_error_ = line.message;
-    log::write(line.level, fmt::format("{}{}: {}", prefix_, name_, line.message));
+    log_sink_.write(line.level, fmt::format("{}: {}", name_, line.message));
   }
 
   void take_stats_line(std::string_view text) {
     auto numbers = parse_stage_numbers(text, numbers_);
     if (!numbers) return;
     numbers_ = std::move(*numbers);
+    ++reports_;
     if (on_numbers_) on_numbers_();
   }
 
@@ -138,10 +152,11 @@ class RunningStage final : public Stage {
 
   std::string name_;
   StageRole role_;
-  std::string prefix_;
+  log::StreamLog log_sink_;
   std::function<void()> on_exit_, on_numbers_;
   std::string last_error_;
   StageNumbers numbers_;
+  uint64_t reports_ = 0;
   std::shared_ptr<LineReader> log_, stats_;
   std::shared_ptr<ControlWriter> control_;
   std::unique_ptr<Child> child_;

@@ -9,8 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "pipeline/child.h"
 #include "pipeline/exit_rule.h"
+#include "pipeline/hang_watch.h"
 #include "pipeline/stage_numbers.h"
 #include "trickle/result.h"
 
@@ -26,7 +28,8 @@ struct StagePlan {
 };
 
 struct StageStart {
-  std::string log_prefix;  ///< Stands before each line of the child's log, e.g. "[stream-1] ".
+  log::StreamLog log;  ///< Gets each line that the child logs.
+  ChildLimits limits;
   std::filesystem::path program_directory;  ///< See find_program().
   UniqueFd standard_input, standard_output;
   std::function<void()> on_exit;     ///< After everything the child wrote has been handled.
@@ -46,6 +49,8 @@ class Stage {
   [[nodiscard]] virtual pid_t pid() const = 0;
   /// Empty while it runs.
   [[nodiscard]] virtual const std::optional<ChildExit>& exit() const = 0;
+  /// What there is to see of it now, for the watch over hangs.
+  [[nodiscard]] virtual StageSigns signs() const = 0;
   /// Whether the next stage's input is still open: see Child::holds_output().
   [[nodiscard]] virtual bool holds_output() const = 0;
   [[nodiscard]] virtual const StageNumbers& numbers() const = 0;

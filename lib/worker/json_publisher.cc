@@ -65,7 +65,7 @@ class State : public std::enable_shared_from_this<State> {
 
 void State::launch() {
   auto pipe = make_pipe();
-  if (!pipe) return log::warning("{}{}", options_.log_prefix, pipe.error().to_string());
+  if (!pipe) return options_.log.warning("{}", pipe.error().to_string());
   pipeline::StagePlan plan;
   plan.program = kPubProgram;
   plan.arguments = {"--split", "line", "--content-type", "application/json"};
@@ -74,12 +74,13 @@ void State::launch() {
   plan.environment.emplace_back("TRICKLE_PUBLISH_URL", options_.url);
   if (!options_.plan.token.empty()) plan.environment.emplace_back("TRICKLE_TOKEN", options_.plan.token);
   pipeline::StageStart start;
-  start.log_prefix = options_.log_prefix;
+  start.log = options_.log;
+  start.limits = options_.limits;
   start.program_directory = options_.program_directory;
   start.standard_input = std::move(pipe->read_end);
   start.on_exit = [this] { on_exit(); };
   auto stage = pipeline::Stage::start(io_, plan, std::move(start));
-  if (!stage) return log::warning("{}{}", options_.log_prefix, stage.error().to_string());
+  if (!stage) return options_.log.warning("{}", stage.error().to_string());
   stage_ = std::move(*stage);
   close_pipe();
   pipe_.assign(pipe->write_end.release());
@@ -93,7 +94,7 @@ void State::publish(std::string line) {
   if (waiting_.size() > kMostWaiting) {
     waiting_.pop_front();
     if (!std::exchange(dropping_, true)) {
-      log::warning("{}documents are dropped: the server does not take them", options_.log_prefix);
+      options_.log.warning("documents are dropped: the server does not take them");
     }
   }
   write_next();
@@ -118,8 +119,7 @@ void State::write_next() {
 void State::on_exit() {
   close_pipe();
   if (finishing_) return tell_finished();
-  log::warning("{}{}; trying again in {} s", options_.log_prefix, stage_->describe_exit(),
-               kRestartDelay.count());
+  options_.log.warning("{}; trying again in {} s", stage_->describe_exit(), kRestartDelay.count());
   timer_.expires_after(kRestartDelay);
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
     if (failure || self->finishing_ || self->ended_) return;

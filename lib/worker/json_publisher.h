@@ -14,7 +14,8 @@ namespace trickle::worker {
 
 struct SideChannelOptions {
   std::string url;
-  std::string log_prefix;  ///< E.g. "[stream-1] events: ".
+  log::StreamLog log;
+  pipeline::ChildLimits limits;
   std::filesystem::path program_directory;
   PlanOptions plan;
 };

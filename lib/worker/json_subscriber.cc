@@ -52,7 +52,7 @@ class SubProcess final : public JsonSubscriber {
 
 void SubProcess::launch(bool restarted) {
   auto pipe = make_pipe();
-  if (!pipe) return log::warning("{}{}", options_.log_prefix, pipe.error().to_string());
+  if (!pipe) return options_.log.warning("{}", pipe.error().to_string());
   pipeline::StagePlan plan;
   plan.program = kSubProgram;
   // Updates that came before we were there count; what stands in the channel at a restart has been applied.
@@ -61,7 +61,8 @@ void SubProcess::launch(bool restarted) {
   plan.environment.emplace_back("TRICKLE_SUBSCRIBE_URL", options_.url);
   if (!options_.plan.token.empty()) plan.environment.emplace_back("TRICKLE_TOKEN", options_.plan.token);
   pipeline::StageStart start;
-  start.log_prefix = options_.log_prefix;
+  start.log = options_.log;
+  start.limits = options_.limits;
   start.program_directory = options_.program_directory;
   start.standard_output = std::move(pipe->write_end);
   start.on_exit = [this] { on_exit(); };
@@ -69,14 +70,13 @@ void SubProcess::launch(bool restarted) {
   lines_ = pipeline::LineReader::start(io_, std::move(pipe->read_end), kDocumentLimitBytes,
                                        [this](std::string_view line) { take(line); });
   auto stage = pipeline::Stage::start(io_, plan, std::move(start));
-  if (!stage) return log::warning("{}{}", options_.log_prefix, stage.error().to_string());
+  if (!stage) return options_.log.warning("{}", stage.error().to_string());
   stage_ = std::move(*stage);
 }
 
 void SubProcess::on_exit() {
-  if (stage_->exit()->clean()) return log::info("{}the channel has ended", options_.log_prefix);
-  log::warning("{}{}; trying again in {} s", options_.log_prefix, stage_->describe_exit(),
-               kRestartDelay.count());
+  if (stage_->exit()->clean()) return options_.log.info("the channel has ended");
+  options_.log.warning("{}; trying again in {} s", stage_->describe_exit(), kRestartDelay.count());
   timer_.expires_after(kRestartDelay);
   timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& failure) {
     if (!failure && !alive.expired()) launch(true);

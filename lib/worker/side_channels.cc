@@ -71,10 +71,15 @@ ordered_json status_event(const Stream& stream, const std::string& pipeline) {
 
 SideChannels::SideChannels(boost::asio::io_context& io, const Stream& stream, const StreamOptions& options,
                            std::function<void(const nlohmann::json&)> on_control)
-    : io_(io), stream_(stream), pipeline_(options.pipeline), heartbeat_(io), data_timer_(io) {
+    : io_(io),
+      stream_(stream),
+      log_(options.chain.log),
+      pipeline_(options.pipeline),
+      heartbeat_(io),
+      data_timer_(io) {
   const StartRequest& request = stream.request();
   const auto channel = [&](const std::string& url, const char* name) {
-    return SideChannelOptions{url, fmt::format("[{}] {}: ", request.id, name),
+    return SideChannelOptions{url, log_.with_prefix(fmt::format("{}: ", name)), options.chain.limits,
                               options.chain.program_directory, options.plan};
   };
   if (!request.events_url.empty()) {
@@ -91,8 +96,8 @@ SideChannels::SideChannels(boost::asio::io_context& io, const Stream& stream, co
         [on_control = std::move(on_control)](const nlohmann::json& document) {
           if (!is_keep_alive(document)) on_control(document);
         },
-        [this, id = request.id](const std::string& junk) {
-          log::warning("[{}] {}", id, junk);
+        [this](const std::string& junk) {
+          log_.warning("{}", junk);
           event("error", {{"message", junk}});
         });
   }

@@ -46,6 +46,7 @@ class SideChannels {
 
   boost::asio::io_context& io_;
   const Stream& stream_;
+  log::StreamLog log_;
   std::string pipeline_;
   std::unique_ptr<JsonPublisher> events_, data_;
   std::unique_ptr<JsonSubscriber> control_;

@@ -44,6 +44,7 @@ Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions 
                std::function<void()> on_ended)
     : io_(io),
       request_(std::move(request)),
+      log_(request_.id),
       params_(request_.params),
       options_(std::move(options)),
       on_ended_(std::move(on_ended)),
@@ -51,7 +52,7 @@ Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions 
       last_input_at_(started_at_),
       noted_state_("OFFLINE") {
   times_.started = times_.state = unix_time();
-  options_.chain.log_prefix = fmt::format("[{}] ", request_.id);
+  options_.chain.log = log_;
 }
 
 Stream::~Stream() = default;
@@ -64,7 +65,7 @@ void Stream::start() {
   const auto plan = [this](bool restarted) {
     return plan_stream(request_, params_, options_.plan, restarted);
   };
-  log::info("[{}] stream started with {}", request_.id, fx::to_string(params_.effects));
+  log_.info("stream started with {}", fx::to_string(params_.effects));
   chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
   side_ = std::make_unique<SideChannels>(io_, *this, options_,
                                          [this](const nlohmann::json& document) { on_control(document); });
@@ -87,21 +88,21 @@ Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
   const StreamParams before = std::exchange(params_, std::move(applied.params));
   if (before.effects != params_.effects) {
     chain_->control(kFxProgram, fx::to_json_text(params_.effects));
-    log::info("[{}] effect is now {}", request_.id, fx::to_string(params_.effects));
+    log_.info("effect is now {}", fx::to_string(params_.effects));
   }
   const std::string shape = decode_control_line(params_);
   if (shape != decode_control_line(before)) {
     chain_->control(kDecodeProgram, shape);
-    log::info("[{}] size and rate are now {}", request_.id, shape);
+    log_.info("size and rate are now {}", shape);
   }
-  for (const auto& warning : applied.warnings) log::warning("[{}] {}", request_.id, warning);
+  for (const auto& warning : applied.warnings) log_.warning("{}", warning);
   side_->event("params_updated", {{"params", update}});
   return std::move(applied.warnings);
 }
 
 void Stream::on_control(const nlohmann::json& document) {
   if (const auto updated = update(document); !updated) {
-    log::warning("[{}] control: {}", request_.id, updated.error().to_string());
+    log_.warning("control: {}", updated.error().to_string());
     side_->event("error", {{"message", "control: " + updated.error().to_string()}});
   }
 }
@@ -127,7 +128,7 @@ void Stream::note_state() {
   if (noted_state_ == state()) return;
   noted_state_ = state();
   times_.state = unix_time();
-  log::info("[{}] state is now {}", request_.id, noted_state_);
+  log_.info("state is now {}", noted_state_);
 }
 
 void Stream::set_error(const std::string& error) {
@@ -149,14 +150,14 @@ void Stream::on_chain_end(const pipeline::ChainEnd& end) {
     case pipeline::ChainEnd::Kind::kFailed:
       failed_ = true;
       set_error(end.error);
-      log::error("[{}] stream failed: {}", request_.id, end.error);
+      log_.error("stream failed: {}", end.error);
       side_->event("error", {{"message", end.error}});
       break;
     case pipeline::ChainEnd::Kind::kEndOfInput:
-      log::info("[{}] the input has ended", request_.id);
+      log_.info("the input has ended");
       break;
     case pipeline::ChainEnd::Kind::kStopped:
-      log::info("[{}] stopped", request_.id);
+      log_.info("stopped");
       break;
   }
   side_->event("stream_stopped");
@@ -170,8 +171,7 @@ void Stream::close() {
 
 void Stream::finish() {
   const StreamNumbers n = numbers();
-  log::info("[{}] stream ended: {} frames in, {} out, {} restarts", request_.id, n.frames_in, n.frames_out,
-            restarts());
+  log_.info("stream ended: {} frames in, {} out, {} restarts", n.frames_in, n.frames_out, restarts());
   ended_ = true;
   for (auto& done : std::exchange(waiting_for_end_, {})) boost::asio::post(io_, std::move(done));
   if (on_ended_) boost::asio::post(io_, std::move(on_ended_));

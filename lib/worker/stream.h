@@ -87,6 +87,7 @@ class Stream {
 
   boost::asio::io_context& io_;
   StartRequest request_;
+  log::StreamLog log_;
   StreamParams params_;
   StreamOptions options_;
   std::function<void()> on_ended_;

@@ -38,7 +38,7 @@ std::optional<Refusal> Worker::start(StartRequest request) {
     return Refusal{409, fmt::format("gateway_request_id \"{}\" is in use", request.id)};
   }
   if (streams_.size() >= options_.capacity) return Refusal{503, "Pipeline is still in use"};
-  for (const auto& warning : request.warnings) log::warning("[{}] {}", request.id, warning);
+  for (const auto& warning : request.warnings) log::StreamLog(request.id).warning("{}", warning);
   const std::string id = request.id;
   last_failure_.clear();
   ++started_;

@@ -96,7 +96,7 @@ class ChainTest : public ::testing::Test {
       io_->stop();
     };
     chain_.emplace(
-        *io_, [this](bool restarted) { return plan(restarted); }, options_, callbacks, clock_);
+        *io_, [this](bool restarted) { return plan(restarted); }, options_, callbacks, *clock_in_use_);
     chain_->start();
   }
 
@@ -122,6 +122,7 @@ class ChainTest : public ::testing::Test {
                                                         {"trickle-pub", StageRole::kSink}};
   ChainOptions options_;
   FakeClock clock_;
+  const Clock* clock_in_use_ = &clock_;
   std::optional<boost::asio::io_context> io_;
   std::optional<Chain> chain_;
   std::optional<ChainEnd> end_;
@@ -295,6 +296,43 @@ TEST_F(ChainTest, AddsUpTheNumbersOfAllLives) {
   EXPECT_EQ(status[1].name, "trickle-fx");
   EXPECT_EQ(status[1].totals.frames_in, 10u);
   EXPECT_EQ(status[1].now.frames_in, 5u);
+}
+
+TEST_F(ChainTest, RestartsWhenAStageIsStoppedByASignal) {
+  clock_in_use_ = &system_clock();
+  options_.watch_interval = 20ms;
+  options_.hang.stopped = 50ms;
+  program("trickle-sub", "[ $RUN = 1 ] && exec sleep 1000; echo second");
+  program("trickle-fx", "[ $RUN = 1 ] && kill -STOP $$; cat");
+  run_to_the_end();
+  EXPECT_EQ(output(), "second\n");
+  ASSERT_EQ(restart_reasons_.size(), 1u);
+  EXPECT_EQ(restart_reasons_[0], "trickle-fx was stopped");
+}
+
+TEST_F(ChainTest, RestartsWhenAStageDoesNotReadItsInput) {
+  clock_in_use_ = &system_clock();
+  options_.watch_interval = 20ms;
+  options_.hang.loading = 200ms;
+  options_.sink_grace = 10ms;
+  const std::string report = "while :; do echo '{}' >&$STATS; sleep 0.02; done";
+  program("trickle-sub", "[ $RUN = 1 ] && { echo first; " + report + "; }; echo second");
+  program("trickle-fx", "[ $RUN = 1 ] && { " + report + "; }; cat");
+  program("trickle-pub", "[ $RUN = 1 ] && { " + report + "; }; cat >> \"$DIR/out\"");
+  run_to_the_end();
+  EXPECT_EQ(output(), "second\n");
+  ASSERT_GE(restart_reasons_.size(), 1u);
+  EXPECT_THAT(restart_reasons_[0], HasSubstr("trickle-fx has not moved"));
+}
+
+TEST_F(ChainTest, RestartsAStoppedSinkToo) {
+  clock_in_use_ = &system_clock();
+  options_.watch_interval = 20ms;
+  options_.hang.stopped = 50ms;
+  program("trickle-sub", "[ $RUN = 1 ] && exec sleep 1000; echo second");
+  program("trickle-pub", "[ $RUN = 1 ] && kill -STOP $$; cat >> \"$DIR/out\"");
+  run_to_the_end();
+  EXPECT_EQ(output(), "second\n");
 }
 
 TEST_F(ChainTest, FailsWhenAProgramIsMissing) {

@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fstream>
@@ -85,7 +87,8 @@ TEST(Child, StartsWithDefaultSignalsInAGroupOfItsOwn) {
   std::signal(SIGPIPE, before);
 
   ASSERT_TRUE(child);
-  EXPECT_EQ(status_field((*child)->pid(), "SigIgn"), "0000000000000000");
+  EXPECT_EQ(status_field((*child)->pid(), "SigIgn"), "0000000000000a00")
+      << "all but SIGUSR1 and SIGUSR2, which are to do no harm before they are handled";
   EXPECT_EQ(status_field((*child)->pid(), "SigBlk"), "0000000000000000");
   EXPECT_EQ(::getpgid((*child)->pid()), (*child)->pid());
 }
@@ -117,6 +120,43 @@ TEST(Child, ThatIsLetGoOfIsKilledAndReaped) {
   io.run();
   EXPECT_FALSE(told);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "no child is left, running or not";
+}
+
+TEST(Child, IsHeldToItsLimits) {
+  boost::asio::io_context io;
+  ChildSpec spec;
+  spec.program = "/bin/sh";
+  Pipe from_child = *make_pipe();
+  spec.arguments = {"-c", "nice; ulimit -d"};
+  spec.standard_output = std::move(from_child.write_end);
+  spec.limits = {.nice = 3, .memory_bytes = 64 << 20};
+  const auto child = Child::start(io, std::move(spec), nullptr);
+  ASSERT_TRUE(child);
+  io.run();
+  std::array<char, 64> text{};
+  const ssize_t length = ::read(from_child.read_end.get(), text.data(), text.size());
+  ASSERT_GT(length, 0);
+  errno = 0;
+  const int expected = std::min(19, ::getpriority(PRIO_PROCESS, 0) + 3);
+  EXPECT_EQ(std::string(text.data(), static_cast<size_t>(length)), std::to_string(expected) + "\n65536\n");
+}
+
+TEST(Child, TellsWhetherItIsStoppedAndWhetherInputWaits) {
+  boost::asio::io_context io;
+  ChildSpec spec = sleeper();
+  Pipe to_child = *make_pipe();
+  spec.standard_input = std::move(to_child.read_end);
+  const auto child = *Child::start(io, std::move(spec), nullptr);
+  EXPECT_FALSE(child->stopped());
+  EXPECT_FALSE(child->has_unread_input());
+  ASSERT_EQ(::write(to_child.write_end.get(), "x", 1), 1);
+  EXPECT_TRUE(child->has_unread_input());
+  child->send_signal(SIGSTOP);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child->pid()), &info, WSTOPPED | WNOWAIT), 0);
+  EXPECT_TRUE(child->stopped());
+  child->send_signal(SIGCONT);
+  EXPECT_FALSE(child->stopped());
 }
 
 TEST(Child, WithoutAProgramIsNotFoundAndLeavesNoZombie) {
