@@ -28,6 +28,10 @@ struct Options {
   std::string auth_token_file;
   std::string token_file;
   std::string programs;
+  std::string state_dir;
+  std::string model_dir;
+  std::string stream_memory = "0";
+  std::string allow_private = "auto";
   worker::ServeOptions serve;
 };
 
@@ -54,6 +58,13 @@ Result<void> complete(Options& options) {
   serve.worker.stream.chain.stop_deadline =
       std::chrono::duration_cast<std::chrono::milliseconds>(stop_timeout);
   serve.worker.stream.chain.program_directory = options.programs;
+  serve.state_dir = options.state_dir;
+  serve.api.effects.model_dir = options.model_dir;
+  serve.worker.stream.effects = serve.api.effects;
+  serve.api.urls.allow_private = options.allow_private == "auto" ? worker::is_loopback(serve.listen.host)
+                                                                 : options.allow_private == "yes";
+  TRICKLE_TRY_ASSIGN(serve.worker.stream.memory_bytes, parse_bytes(options.stream_memory));
+  serve.worker.stream.chain.limits.memory_bytes = serve.worker.stream.memory_bytes;
   if (!options.auth_token_file.empty()) {
     TRICKLE_TRY_ASSIGN(serve.api.tokens, read_tokens(options.auth_token_file));
   }
@@ -100,9 +111,25 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("TIME");
   app.add_option("--stop-timeout", options.stop_timeout, "How long a stopped stream may take to drain")
       ->type_name("TIME");
-  app.add_option("--allow-url", worker.allow_url, "Refuse requests with URLs that don't begin so; repeatable")
+  app.add_option("--allow-url", options.serve.api.urls.prefixes,
+                 "Refuse requests with URLs that don't begin so; repeatable")
       ->default_str("")
       ->type_name("PREFIX");
+  app.add_option("--allow-private", options.allow_private,
+                 "Whether requests may name hosts in private networks; auto: if it listens on loopback only")
+      ->check(CLI::IsMember({"yes", "no", "auto"}).description(""))
+      ->type_name("yes|no|auto");
+  app.add_option("--model-dir", options.model_dir,
+                 "Directory of the models and plugins that requests may name")
+      ->type_name("DIR");
+  app.add_option("--allow-effect", options.serve.api.effects.allowed,
+                 "Let requests use this effect although it can read any file; repeatable")
+      ->default_str("")
+      ->type_name("NAME");
+  app.add_option("--rate-limit", options.serve.api.requests_per_second,
+                 "Requests a second that one address may send; 0: any number")
+      ->check(CLI::Range(0.0, 1e6).description(""))
+      ->type_name("N");
   app.add_option("--auth-token-file", options.auth_token_file,
                  "Require one of these Bearer tokens, one a line")
       ->type_name("FILE");
@@ -113,6 +140,19 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--programs", options.programs,
                  "Directory of the chain's programs; default: beside this one, then PATH")
       ->type_name("DIR");
+  app.add_option("--state-dir", options.state_dir,
+                 "Remember published channels here, to close them if this process is killed")
+      ->type_name("DIR");
+  app.add_option("--restart-limit", worker.stream.chain.restart_limit,
+                 "Restarts of a stream within 120 s; one more ends it")
+      ->check(CLI::Range(0, 1'000'000).description(""))
+      ->type_name("N");
+  app.add_option("--stream-memory", options.stream_memory,
+                 "Private memory that the programs of one stream may use, such as 2G; 0: any")
+      ->type_name("SIZE");
+  app.add_option("--nice", worker.stream.chain.limits.nice, "Run the programs at this much lower priority")
+      ->check(CLI::Range(0, 19).description(""))
+      ->type_name("N");
   app.add_option("--pipeline", options.serve.api.pipeline, "Name that /version tells")->envname("PIPELINE");
   app.add_option("--model-id", options.serve.api.model_id, "Model that /version tells")
       ->envname("CAPABILITY_NAME");

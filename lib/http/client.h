@@ -56,6 +56,7 @@ struct ClientRequest {
   std::string url;
   Fields headers;
   UploadSource* body = nullptr;  ///< Sent chunked; must outlive the transfer. Null: no body.
+  std::string text{};            ///< The body of a POST whose length is known, where `body` is null.
   /// No more than about this much of the answer is held here; the rest waits in the network.
   size_t receive_limit_bytes = 1024 * 1024;
 };

@@ -175,8 +175,8 @@ void CurlTransfer::set_method(const ClientRequest& request) {
   if (request.body == nullptr) {
     if (request.method == "POST") {
       curl_easy_setopt(easy, CURLOPT_POST, 1L);
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.text.size()));
+      curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request.text.c_str());
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
     return;

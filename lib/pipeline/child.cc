@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include <boost/process/v2/posix/default_launcher.hpp>
@@ -101,6 +102,12 @@ ChildExit decode_exit(int native) {
 
 UniqueFd or_null_device(UniqueFd fd) {
   return fd ? std::move(fd) : UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+// What configures our tools, and what is said to this process only.
+bool is_ours_alone(std::string_view entry) {
+  constexpr std::array<std::string_view, 4> kOurs{"TRICKLE_", "ORCH_SECRET=", "NOTIFY_SOCKET=", "WATCHDOG_"};
+  return std::any_of(kOurs.begin(), kOurs.end(), [&](auto start) { return entry.starts_with(start); });
 }
 
 bool is_executable(const std::filesystem::path& path) {
@@ -203,7 +210,7 @@ bool Child::holds_output() const {
 std::vector<std::string> child_environment(const std::vector<std::pair<std::string, std::string>>& extra) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (!std::string_view(*entry).starts_with("TRICKLE_")) environment.emplace_back(*entry);
+    if (!is_ours_alone(*entry)) environment.emplace_back(*entry);
   }
   for (const auto& [name, value] : extra) environment.push_back(name + "=" + value);
   return environment;

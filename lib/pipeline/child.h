@@ -79,7 +79,8 @@ class Child {
   std::shared_ptr<State> state_;
 };
 
-/// Our own environment without the variables that configure our tools (TRICKLE_*), then `extra`.
+/// Our own environment without the variables that configure our tools (TRICKLE_*) or are for this process
+/// only (ORCH_SECRET, NOTIFY_SOCKET, WATCHDOG_*), then `extra`.
 std::vector<std::string> child_environment(const std::vector<std::pair<std::string, std::string>>& extra);
 
 /// Where the programs of the chain lie: `directory` if it is not empty, else beside our own executable if

@@ -11,12 +11,15 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
+#include "base/try.h"
 #include "fx/registry.h"
 #include "trickle/version.h"
 #include "worker/gpu.h"
 #include "worker/metrics.h"
 #include "worker/openapi.h"
 #include "worker/page.h"
+#include "worker/rate_limit.h"
 
 namespace trickle::worker {
 namespace {
@@ -59,11 +62,21 @@ std::vector<std::string> split_path(std::string_view raw_path) {
   return parts;
 }
 
+bool is_for_probes(std::string_view path) {
+  return path == "/health" || path == "/livez" || path == "/readyz";
+}
+
 }  // namespace
 
 class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
  public:
-  Impl(Worker& worker, ApiOptions options) : worker_(worker), options_(std::move(options)) { add_routes(); }
+  Impl(boost::asio::io_context& io, Worker& worker, ApiOptions options)
+      : worker_(worker),
+        options_(std::move(options)),
+        urls_(io, options_.urls),
+        rate_limit_(options_.requests_per_second) {
+    add_routes();
+  }
 
   void handle(const ExchangePtr& exchange) {
     auto parts = split_path(exchange->head().raw_path);
@@ -71,7 +84,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
     std::string id;
     if (parts.size() >= 3 && parts[0] == "api" && parts[1] == "streams") id = std::exchange(parts[2], "{id}");
     const std::string path = fmt::format("/{}", fmt::join(parts, "/"));
-    if (!authorized(path, exchange)) return;
+    if (!is_for_probes(path) && (!within_rate(exchange) || !authorized(exchange))) return;
     dispatch(path, id, exchange);
   }
 
@@ -83,10 +96,14 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
 
   void add_routes();
   void dispatch(const std::string& path, const std::string& id, const ExchangePtr& exchange);
-  bool authorized(const std::string& path, const ExchangePtr& exchange) const;
+  // Each answers the request itself where it returns false.
+  bool authorized(const ExchangePtr& exchange) const;
+  bool within_rate(const ExchangePtr& exchange);
   void with_body(const ExchangePtr& exchange, bool must_be_json, std::function<void(std::string)> then);
 
   void start(const ExchangePtr& exchange);
+  [[nodiscard]] Result<StartRequest> read_start(const std::string& body, std::string_view header_id) const;
+  void start_checked(const ExchangePtr& exchange, StartRequest request);
   void params(const ExchangePtr& exchange, const std::string& id);
   void stop(const ExchangePtr& exchange, const std::string& id);
   void status(const ExchangePtr& exchange);
@@ -118,6 +135,8 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
 
   Worker& worker_;
   ApiOptions options_;
+  UrlPolicy urls_;
+  RateLimit rate_limit_;
   std::vector<Route> routes_;
 };
 
@@ -143,8 +162,10 @@ void Api::Impl::add_routes() {
 
   add("GET", "/health", [this] { return json_response(200, {{"status", worker_.health()}}); });
   add("GET", "/livez", [] { return success("alive"); });
-  add("GET", "/readyz",
-      [this] { return worker_.free_slots() > 0 ? success("ready") : refuse(503, "every slot is taken"); });
+  add("GET", "/readyz", [this] {
+    if (worker_.loading()) return refuse(503, "still loading");
+    return worker_.free_slots() > 0 ? success("ready") : refuse(503, "every slot is taken");
+  });
   add("GET", "/version", [this] {
     return json_response(
         200, {{"pipeline", options_.pipeline}, {"model_id", options_.model_id}, {"version", version()}});
@@ -191,8 +212,17 @@ void Api::Impl::dispatch(const std::string& path, const std::string& id, const E
   exchange->respond(std::move(response));
 }
 
-bool Api::Impl::authorized(const std::string& path, const ExchangePtr& exchange) const {
-  if (options_.tokens.empty() || path == "/health" || path == "/livez" || path == "/readyz") return true;
+bool Api::Impl::within_rate(const ExchangePtr& exchange) {
+  const std::string_view peer = exchange->head().peer;
+  if (rate_limit_.take(peer.substr(0, peer.rfind(':')), system_clock().now())) return true;
+  auto response = refuse(429, fmt::format("more than {} requests a second", options_.requests_per_second));
+  response.headers.emplace_back("Retry-After", "1");
+  exchange->respond(std::move(response));
+  return false;
+}
+
+bool Api::Impl::authorized(const ExchangePtr& exchange) const {
+  if (options_.tokens.empty()) return true;
   constexpr std::string_view kScheme = "Bearer ";
   const std::string_view value = exchange->head().header("Authorization");
   if (value.size() > kScheme.size() && http::iequals(value.substr(0, kScheme.size()), kScheme)) {
@@ -236,21 +266,38 @@ void Api::Impl::with_body(const ExchangePtr& exchange, bool must_be_json,
 
 void Api::Impl::start(const ExchangePtr& exchange) {
   with_body(exchange, true, [this, exchange](const std::string& body) {
-    auto request = parse_start(body, exchange->head().header("X-Stream-Id"));
+    auto request = read_start(body, exchange->head().header("X-Stream-Id"));
     if (!request) {
-      log::info("start refused: {}", request.error().to_string());
+      log::info("start refused: {}", redact_secrets(request.error().to_string()));
       return exchange->respond(refuse(400, request.error().to_string()));
     }
-    const std::string id = request->id;
-    if (const auto refusal = worker_.start(*std::move(request))) {
-      log::info("start of \"{}\" refused: {}", id, refusal->message);
-      return exchange->respond(refuse(refusal->status, refusal->message));
-    }
-    exchange->respond(json_response(200, {{"status", "success"},
-                                          {"message", "Stream started successfully"},
-                                          {"request_id", id},
-                                          {"current_state", worker_.state()}}));
+    const std::vector<std::string> urls{request->subscribe_url, request->publish_url, request->control_url,
+                                        request->events_url, request->data_url};
+    urls_.check(urls, [self = shared_from_this(), exchange,
+                       request = *std::move(request)](const std::optional<std::string>& objection) mutable {
+      if (!objection) return self->start_checked(exchange, std::move(request));
+      log::StreamLog(request.id).info("start refused: {}", *objection);
+      exchange->respond(self->refuse(400, *objection));
+    });
   });
+}
+
+Result<StartRequest> Api::Impl::read_start(const std::string& body, std::string_view header_id) const {
+  TRICKLE_TRY_ASSIGN(StartRequest request, parse_start(body, header_id));
+  TRICKLE_TRY_ASSIGN(request.params.effects, admit_effects(request.params.effects, options_.effects));
+  return request;
+}
+
+void Api::Impl::start_checked(const ExchangePtr& exchange, StartRequest request) {
+  const std::string id = request.id;
+  if (const auto refusal = worker_.start(std::move(request))) {
+    log::StreamLog(id).info("start refused: {}", refusal->message);
+    return exchange->respond(refuse(refusal->status, refusal->message));
+  }
+  exchange->respond(json_response(200, {{"status", "success"},
+                                        {"message", "Stream started successfully"},
+                                        {"request_id", id},
+                                        {"current_state", worker_.state()}}));
 }
 
 void Api::Impl::params(const ExchangePtr& exchange, const std::string& id) {
@@ -290,8 +337,8 @@ void Api::Impl::status(const ExchangePtr& exchange) {
     const StartRequest& request = choice.stream->request();
     body["client_running"] = true;
     body["fps"] = details["fps"];
-    body["current_params"] = {{"subscribe_url", request.subscribe_url},
-                              {"publish_url", request.publish_url},
+    body["current_params"] = {{"subscribe_url", redact_secrets(request.subscribe_url)},
+                              {"publish_url", redact_secrets(request.publish_url)},
                               {"gateway_request_id", request.id}};
   }
   body["stream_count"] = running.size();
@@ -318,7 +365,8 @@ void Api::Impl::show_stream(const ExchangePtr& exchange, const std::string& id) 
   exchange->respond(refuse(404, fmt::format("there is no stream \"{}\"", id)));
 }
 
-Api::Api(Worker& worker, ApiOptions options) : impl_(std::make_shared<Impl>(worker, std::move(options))) {}
+Api::Api(boost::asio::io_context& io, Worker& worker, ApiOptions options)
+    : impl_(std::make_shared<Impl>(io, worker, std::move(options))) {}
 Api::~Api() = default;
 void Api::handle(const std::shared_ptr<http::Exchange>& exchange) { impl_->handle(exchange); }
 

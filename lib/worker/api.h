@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "http/server.h"
+#include "worker/effect_policy.h"
+#include "worker/url_policy.h"
 #include "worker/worker.h"
 
 namespace trickle::worker {
@@ -14,13 +16,17 @@ struct ApiOptions {
   std::string pipeline = "byoc";  ///< Shown by /version and /hardware.
   std::string model_id;
   std::string app_version;
+  UrlRules urls;                    ///< Which servers a request may name.
+  EffectRules effects;              ///< Which effects and files.
+  double requests_per_second = 0;   ///< From one address; 0: any number.
   std::vector<std::string> tokens;  ///< If any: everything but health needs one of them as a Bearer token.
 };
 
-/// Belongs to the thread of the server and the worker; both must outlive it.
+/// Belongs to the thread of the io_context, which the server and the worker share; all of them must outlive
+/// it.
 class Api {
  public:
-  Api(Worker& worker, ApiOptions options);
+  Api(boost::asio::io_context& io, Worker& worker, ApiOptions options);
   ~Api();
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;

@@ -7,7 +7,13 @@
 
 namespace trickle::worker {
 
-/// Resident memory in bytes; 0 when the process is gone.
-[[nodiscard]] uint64_t resident_bytes(pid_t pid);
+struct ProcessUsage {
+  uint64_t resident_bytes = 0;  ///< All of it, shared memory too.
+  uint64_t private_bytes = 0;   ///< Only what no other process has: anonymous memory.
+  double cpu_seconds = 0;       ///< User and system time since it started.
+};
+
+/// Zeros when the process is gone.
+[[nodiscard]] ProcessUsage process_usage(pid_t pid);
 
 }  // namespace trickle::worker

@@ -5,17 +5,25 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <csignal>
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "base/try.h"
+#include "io/systemd.h"
 #include "pipeline/child.h"
 #include "worker/channel_closer.h"
+#include "worker/channel_memory.h"
+#include "worker/registration.h"
 
 namespace trickle::worker {
 namespace {
+
+using boost::system::error_code;
 
 constexpr std::chrono::seconds kLastAnswers{2};
 
@@ -37,38 +45,124 @@ Result<void> find_programs(const std::filesystem::path& directory) {
   return {};
 }
 
+// Everything that runs on the one thread, in the order in which it must be destroyed.
+class Service {
+ public:
+  Service(ServeOptions options, std::unique_ptr<ChannelMemory> memory)
+      : memory_(std::move(memory)),
+        closers_(io_, options.worker.stream.plan),
+        worker_(io_, complete(options.worker)),
+        api_(io_, worker_, options.api),
+        server_(io_, {.server_name = "trickle-serve"},
+                [this](const std::shared_ptr<http::Exchange>& exchange) { api_.handle(exchange); }),
+        last_answers_(io_),
+        watchdog_(io_),
+        stop_event_(io_),
+        level_signals_(io_, SIGUSR1, SIGUSR2) {}
+
+  Result<Endpoint> listen(const Endpoint& endpoint) { return server_.listen(endpoint); }
+
+  void run(const StopToken& stop, std::unique_ptr<Registration> registration) {
+    registration_ = std::move(registration);
+    close_left_behind();
+    stop_event_.assign(::fcntl(stop.fd(), F_DUPFD_CLOEXEC, 3));
+    stop_event_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [this](const error_code& failure) {
+                             if (!failure) shut_down();
+                           });
+    wait_for_level_signals();
+    feed_watchdog();
+    notify_systemd("READY=1");
+    io_.run();
+  }
+
+ private:
+  WorkerOptions complete(WorkerOptions options) {
+    options.stream.close_channel = [this](const std::string& url, std::function<void()> done) {
+      closers_.close(url, std::move(done));
+    };
+    if (memory_) {
+      options.stream.on_channel_open = [this](const std::string& url) { memory_->remember(url); };
+      options.stream.on_channel_closed = [this](const std::string& url) { memory_->forget(url); };
+    }
+    return options;
+  }
+
+  // Before the first start: it might be on one of these channels.
+  void close_left_behind() {
+    if (!memory_) return;
+    for (const std::string& url : memory_->left_behind()) {
+      log::info("closing {}, which a worker that was killed left open", redact_secrets(url));
+      worker_.begin_loading();
+      closers_.close(url, [this, url] {
+        memory_->forget(url);
+        worker_.end_loading();
+      });
+    }
+  }
+
+  void wait_for_level_signals() {
+    level_signals_.async_wait([this](const error_code& failure, int signal) {
+      if (failure) return;
+      log::change_level(signal == SIGUSR1 ? 1 : -1);
+      worker_.send_signal(signal);
+      wait_for_level_signals();
+    });
+  }
+
+  void feed_watchdog() {
+    const auto limit = systemd_watchdog();
+    if (!limit) return;
+    watchdog_.expires_after(*limit / 2);
+    watchdog_.async_wait([this](const error_code& failure) {
+      if (failure) return;
+      notify_systemd("WATCHDOG=1");
+      feed_watchdog();
+    });
+  }
+
+  void shut_down() {
+    log::info("stopping");
+    notify_systemd("STOPPING=1");
+    if (registration_) registration_->stop();
+    worker_.shut_down([this] {
+      server_.stop_accepting([this] { io_.stop(); });
+      // A client in the middle of a request must not keep the daemon from ending.
+      last_answers_.expires_after(kLastAnswers);
+      last_answers_.async_wait([this](const error_code&) { io_.stop(); });
+    });
+  }
+
+  boost::asio::io_context io_{1};
+  std::unique_ptr<ChannelMemory> memory_;
+  std::unique_ptr<Registration> registration_;
+  ChannelClosers closers_;
+  Worker worker_;
+  Api api_;
+  http::Server server_;
+  boost::asio::steady_timer last_answers_;
+  boost::asio::steady_timer watchdog_;
+  boost::asio::posix::stream_descriptor stop_event_;
+  boost::asio::signal_set level_signals_;
+};
+
 }  // namespace
 
 Result<void> serve(ServeOptions options, const StopToken& stop,
                    const std::function<Result<void>(const Endpoint&)>& on_listening) {
   TRICKLE_TRY(open_standard_descriptors());
   TRICKLE_TRY(find_programs(options.worker.stream.chain.program_directory));
-  boost::asio::io_context io(1);
-  ChannelClosers closers(io, options.worker.stream.plan);
-  options.worker.stream.close_channel = [&closers](const std::string& url, std::function<void()> done) {
-    closers.close(url, std::move(done));
-  };
-  Worker worker(io, std::move(options.worker));
-  Api api(worker, std::move(options.api));
-  http::Server server(io, {.server_name = "trickle-serve"},
-                      [&api](const std::shared_ptr<http::Exchange>& exchange) { api.handle(exchange); });
-  TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(options.listen));
+  std::unique_ptr<ChannelMemory> memory;
+  if (!options.state_dir.empty()) {
+    TRICKLE_TRY_ASSIGN(memory, ChannelMemory::open(options.state_dir));
+  }
+  const Endpoint wanted = options.listen;
+  const size_t capacity = options.worker.capacity;
+  Service service(std::move(options), std::move(memory));
+  TRICKLE_TRY_ASSIGN(const Endpoint bound, service.listen(wanted));
+  TRICKLE_TRY_ASSIGN(auto capability, capability_from_environment(bound, capacity));
   TRICKLE_TRY(on_listening(bound));
-
-  boost::asio::steady_timer last_answers(io);
-  boost::asio::posix::stream_descriptor stop_event(io, ::fcntl(stop.fd(), F_DUPFD_CLOEXEC, 3));
-  stop_event.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                        [&](const boost::system::error_code& e) {
-                          if (e) return;
-                          log::info("stopping");
-                          worker.shut_down([&] {
-                            server.stop_accepting([&io] { io.stop(); });
-                            // A client in the middle of a request must not keep the daemon from ending.
-                            last_answers.expires_after(kLastAnswers);
-                            last_answers.async_wait([&io](const boost::system::error_code&) { io.stop(); });
-                          });
-                        });
-  io.run();
+  service.run(stop, capability ? Registration::start(*std::move(capability)) : nullptr);
   return {};
 }
 

@@ -1,6 +1,7 @@
 // The worker as a running service: server, API and streams on one thread, until a stop is asked for.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 
 #include "io/endpoint.h"
@@ -14,12 +15,15 @@ struct ServeOptions {
   Endpoint listen{"127.0.0.1", 8080};
   WorkerOptions worker;
   ApiOptions api;
+  std::filesystem::path state_dir;  ///< Where published channels are remembered; empty: nowhere.
 };
 
 /// Serves until `stop`, then ends every stream properly, and returns. Call it on a thread that lives as long
 /// as the process, the main one: the children are tied to it (pipeline/child.h). `on_listening` is told the
 /// bound address before the first request is taken; what it returns, if it is an error, ends the service.
-/// \return kNotFound when a program of the chain is missing, kIo when the address can't be bound.
+/// Registers with an orchestrator where the environment names one (registration.h), and tells systemd how it
+/// is doing. \return kNotFound when a program of the chain is missing, kIo when the address can't be bound,
+/// kUsage for a state directory that is in use or a bad environment.
 Result<void> serve(ServeOptions options, const StopToken& stop,
                    const std::function<Result<void>(const Endpoint&)>& on_listening);
 

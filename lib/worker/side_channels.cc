@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 
 namespace trickle::worker {
 namespace {
@@ -37,11 +38,11 @@ ordered_json heartbeat_event(const Stream& stream) {
   return {{"type", "heartbeat"},
           {"timestamp", unix_time().count()},
           {"urls",
-           {{"subscribe", request.subscribe_url},
-            {"publish", request.publish_url},
-            {"control", request.control_url},
-            {"events", request.events_url},
-            {"data", request.data_url}}},
+           {{"subscribe", redact_secrets(request.subscribe_url)},
+            {"publish", redact_secrets(request.publish_url)},
+            {"control", redact_secrets(request.control_url)},
+            {"events", redact_secrets(request.events_url)},
+            {"data", redact_secrets(request.data_url)}}},
           {"dimensions", {{"width", n.width}, {"height", n.height}}},
           {"fps",
            {{"ingress_video_fps", n.ingress_video_fps},

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/redact.h"
 #include "base/try.h"
+#include "base/units.h"
 #include "worker/process_usage.h"
 #include "worker/side_channels.h"
 
@@ -26,10 +28,12 @@ const pipeline::StageStatus* find_stage(const std::vector<pipeline::StageStatus>
 }
 
 nlohmann::ordered_json process_status(const pipeline::StageStatus& stage) {
+  const ProcessUsage usage = stage.running ? process_usage(stage.pid) : ProcessUsage{};
   return {{"name", stage.name},
           {"pid", stage.running ? stage.pid : 0},
           {"running", stage.running},
-          {"rss_bytes", stage.running ? resident_bytes(stage.pid) : 0},
+          {"rss_bytes", usage.resident_bytes},
+          {"cpu_seconds", usage.cpu_seconds},
           {"frames_in", stage.totals.frames_in},
           {"frames_out", stage.totals.frames_out},
           {"bytes_in", stage.totals.bytes_in},
@@ -69,6 +73,10 @@ void Stream::start() {
   chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
   side_ = std::make_unique<SideChannels>(io_, *this, options_,
                                          [this](const nlohmann::json& document) { on_control(document); });
+  if (options_.on_channel_open) {
+    for (const auto* url : {&request_.publish_url, &request_.events_url, &request_.data_url})
+      options_.on_channel_open(*url);
+  }
   side_->event("stream_started");
   chain_->start();
 }
@@ -85,6 +93,7 @@ void Stream::stop(std::function<void()> done) {
 
 Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
   TRICKLE_TRY_ASSIGN(auto applied, apply_params(params_, update, false));
+  TRICKLE_TRY_ASSIGN(applied.params.effects, admit_effects(applied.params.effects, options_.effects));
   const StreamParams before = std::exchange(params_, std::move(applied.params));
   if (before.effects != params_.effects) {
     chain_->control(kFxProgram, fx::to_json_text(params_.effects));
@@ -122,6 +131,25 @@ void Stream::on_numbers() {
   }
   if (restarting_ && numbers().frames_out > frames_at_restart_) restarting_ = false;
   note_state();
+  watch_memory();
+}
+
+void Stream::send_signal(int signal) {
+  if (chain_) chain_->send_signal(signal);
+}
+
+void Stream::watch_memory() {
+  const TimePoint now = system_clock().now();
+  if (options_.memory_bytes == 0 || now - memory_checked_at_ < std::chrono::seconds(1)) return;
+  memory_checked_at_ = now;
+  uint64_t bytes = 0;
+  for (const auto& stage : chain_->status()) {
+    if (stage.running) bytes += process_usage(stage.pid).private_bytes;
+  }
+  if (bytes > options_.memory_bytes) {
+    chain_->restart(fmt::format("the stream used {}, more than its {}", format_bytes(bytes),
+                                format_bytes(options_.memory_bytes)));
+  }
 }
 
 void Stream::note_state() {
@@ -132,7 +160,7 @@ void Stream::note_state() {
 }
 
 void Stream::set_error(const std::string& error) {
-  last_error_ = error;
+  last_error_ = redact_secrets(error);
   times_.error = unix_time();
 }
 
@@ -141,7 +169,7 @@ void Stream::on_restart(const std::string& reason) {
   times_.restart = unix_time();
   restarting_ = true;
   frames_at_restart_ = numbers().frames_out;
-  side_->event("restart", {{"reason", reason}, {"restart_count", restarts()}});
+  side_->event("restart", {{"reason", last_error_}, {"restart_count", restarts()}});
   note_state();
 }
 
@@ -151,7 +179,7 @@ void Stream::on_chain_end(const pipeline::ChainEnd& end) {
       failed_ = true;
       set_error(end.error);
       log_.error("stream failed: {}", end.error);
-      side_->event("error", {{"message", end.error}});
+      side_->event("error", {{"message", last_error_}});
       break;
     case pipeline::ChainEnd::Kind::kEndOfInput:
       log_.info("the input has ended");
@@ -173,6 +201,10 @@ void Stream::finish() {
   const StreamNumbers n = numbers();
   log_.info("stream ended: {} frames in, {} out, {} restarts", n.frames_in, n.frames_out, restarts());
   ended_ = true;
+  if (options_.on_channel_closed) {
+    for (const auto* url : {&request_.publish_url, &request_.events_url, &request_.data_url})
+      options_.on_channel_closed(*url);
+  }
   for (auto& done : std::exchange(waiting_for_end_, {})) boost::asio::post(io_, std::move(done));
   if (on_ended_) boost::asio::post(io_, std::move(on_ended_));
 }

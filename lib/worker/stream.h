@@ -15,6 +15,7 @@
 
 #include "io/clock.h"
 #include "pipeline/chain.h"
+#include "worker/effect_policy.h"
 #include "worker/start_request.h"
 #include "worker/stream_plan.h"
 
@@ -30,6 +31,10 @@ struct StreamOptions {
   PlanOptions plan;
   pipeline::ChainOptions chain;
   ChannelCloser close_channel;
+  /// Told of each channel that is published, when it begins and when it has been closed.
+  std::function<void(const std::string&url)> on_channel_open, on_channel_closed;
+  uint64_t memory_bytes = 0;  ///< Private memory that all processes of a stream may have; 0: no limit.
+  EffectRules effects;
 };
 
 /// Frames, rates and losses of a stream since its start.
@@ -58,6 +63,8 @@ class Stream {
   /// Applies an update, all of it or nothing. \return warnings, or kUsage with what was wrong.
   Result<std::vector<std::string>> update(const nlohmann::json& update);
 
+  void send_signal(int signal);
+
   [[nodiscard]] const StartRequest& request() const { return request_; }
   [[nodiscard]] const StreamParams& params() const { return params_; }
   [[nodiscard]] bool ended() const { return ended_; }
@@ -81,6 +88,7 @@ class Stream {
   void on_chain_end(const pipeline::ChainEnd& end);
   void on_control(const nlohmann::json& document);
   void note_state();
+  void watch_memory();
   void set_error(const std::string& error);
   void close();
   void finish();
@@ -96,6 +104,7 @@ class Stream {
   std::unique_ptr<SideChannels> side_;
   TimePoint started_at_;
   TimePoint last_input_at_;
+  TimePoint memory_checked_at_;
   Times times_;
   std::string noted_state_;
   uint64_t input_bytes_ = 0;        // Of the running trickle-sub.

@@ -13,12 +13,6 @@ namespace {
 
 constexpr size_t kEndedStreamsKept = 16;
 
-bool allowed(const std::string& url, const std::vector<std::string>& prefixes) {
-  if (url.empty() || prefixes.empty()) return true;
-  return std::any_of(prefixes.begin(), prefixes.end(),
-                     [&](const auto& prefix) { return url.starts_with(prefix); });
-}
-
 }  // namespace
 
 Worker::Worker(boost::asio::io_context& io, WorkerOptions options) : io_(io), options_(std::move(options)) {}
@@ -27,13 +21,7 @@ Worker::~Worker() = default;
 
 std::optional<Refusal> Worker::start(StartRequest request) {
   if (when_empty_) return Refusal{503, "Pipeline is shutting down"};
-  for (const auto* url : {&request.subscribe_url, &request.publish_url, &request.control_url,
-                          &request.events_url, &request.data_url}) {
-    if (!allowed(*url, options_.allow_url)) {
-      return Refusal{400, fmt::format("a URL is not one of those that are allowed: it must begin with {}",
-                                      fmt::join(options_.allow_url, " or "))};
-    }
-  }
+  if (loading()) return Refusal{503, "Pipeline is still loading"};
   if (streams_.contains(request.id)) {
     return Refusal{409, fmt::format("gateway_request_id \"{}\" is in use", request.id)};
   }
@@ -84,16 +72,23 @@ std::vector<std::shared_ptr<Stream>> Worker::running() const {
 
 size_t Worker::free_slots() const { return options_.capacity - std::min(options_.capacity, streams_.size()); }
 
-const char* Worker::health() const { return streams_.empty() ? "IDLE" : "OK"; }
+void Worker::send_signal(int signal) {
+  for (const auto& [name, stream] : streams_) stream->send_signal(signal);
+}
+
+const char* Worker::health() const {
+  if (loading()) return "LOADING";
+  return streams_.empty() ? "IDLE" : "OK";
+}
 
 nlohmann::ordered_json Worker::state() const {
   using nlohmann::ordered_json;
   return {{"status", health()},
           {"state", health()},
           {"error_message", last_failure_.empty() ? ordered_json() : ordered_json(last_failure_)},
-          {"pipeline_ready", true},
+          {"pipeline_ready", !loading()},
           {"active_streams", streams_.size()},
-          {"startup_complete", true},
+          {"startup_complete", !loading()},
           {"pipeline_state", health()},
           {"additional_info", ordered_json::object()}};
 }

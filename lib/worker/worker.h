@@ -22,8 +22,7 @@ struct Refusal {
 };
 
 struct WorkerOptions {
-  size_t capacity = 1;                 ///< Streams at once.
-  std::vector<std::string> allow_url;  ///< Prefixes that every URL of a request must begin with; empty: any.
+  size_t capacity = 1;  ///< Streams at once.
   StreamOptions stream;
 };
 
@@ -53,7 +52,16 @@ class Worker {
   [[nodiscard]] uint64_t started() const { return started_; }
   [[nodiscard]] uint64_t failed() const { return failed_; }
 
-  /// "IDLE" or "OK": a stream that failed leaves no mark on the worker.
+  /// Something has to be done before the first start: until end_loading() was called as often, starts are
+  /// refused.
+  void begin_loading() { ++loading_; }
+  void end_loading() { --loading_; }
+  [[nodiscard]] bool loading() const { return loading_ > 0; }
+
+  /// Hands a signal to every process of every stream.
+  void send_signal(int signal);
+
+  /// "LOADING", "IDLE" or "OK": a stream that failed leaves no mark on the worker.
   [[nodiscard]] const char* health() const;
   /// The STATE object of trickle-api(7).
   [[nodiscard]] nlohmann::ordered_json state() const;
@@ -70,6 +78,7 @@ class Worker {
   std::deque<std::shared_ptr<Stream>> ended_;
   std::string last_failure_;  // Since the last good start.
   std::function<void()> when_empty_;
+  int loading_ = 0;
   uint64_t started_ = 0;
   uint64_t failed_ = 0;
 };
