@@ -43,6 +43,7 @@ struct Options {
   std::string publish_token_file;
   std::string subscribe_token_file;
   std::string admin_token_file;
+  std::vector<std::string> cors_origins;
   std::string tls_cert;
   std::string tls_key;
 };
@@ -82,6 +83,12 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--admin-token-file", options.admin_token_file,
                  "The same for everything, /_channels and /_metrics too")
       ->type_name("FILE");
+  app.add_option("--cors-origin", options.cors_origins,
+                 "Let pages of this origin in browsers read answers; *: of any (repeatable)")
+      ->type_name("ORIGIN")
+      ->default_str("")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   auto* tls_cert = app.add_option("--tls-cert", options.tls_cert, "Speak HTTPS with this certificate (PEM)")
                        ->type_name("FILE");
   auto* tls_key = app.add_option("--tls-key", options.tls_key, "And its private key")->type_name("FILE");
@@ -144,6 +151,8 @@ Result<RelayOptions> relay_options(const Options& options) {
   RelayOptions relay;
   TRICKLE_TRY_ASSIGN(relay.base_path, normal_base_path(options.base_path));
   for (const auto& channel : options.channels) TRICKLE_TRY(check_channel_name(channel));
+  for (const auto& origin : options.cors_origins) TRICKLE_TRY(check_cors_origin(origin));
+  relay.cors_origins = options.cors_origins;
   relay.autocreate = !options.no_autocreate;
   relay.channels = options.channels;
   relay.changefeed = options.changefeed;
@@ -190,6 +199,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   boost::asio::io_context io(1);
   Relay relay(io, std::move(relay_config), &context.counters);
   http::Server server(io, server_config, [&relay](const auto& exchange) { relay.handle(exchange); });
+  relay.set_server_numbers([&server] { return server.numbers(); });
   server.use_tls(identity);
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
   TRICKLE_TRY(cli::announce_listening(options.listen, bound, identity ? "https" : "http"));

@@ -4,7 +4,8 @@
 
 namespace trickle::http {
 
-Chunk::Chunk(std::span<const char> data) : size_bytes_(data.size()) {
+Chunk::Chunk(std::span<const char> data, TimePoint arrived_at)
+    : size_bytes_(data.size()), arrived_at_(arrived_at) {
   char size_text[2 * sizeof(size_t)];
   const auto [end, error] = std::to_chars(size_text, size_text + sizeof size_text, data.size(), 16);
   const auto digits = static_cast<size_t>(end - size_text);

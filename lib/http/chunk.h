@@ -8,13 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "io/clock.h"
+
 namespace trickle::http {
 
 /// Never changes once made, so it may be read from any thread.
 class Chunk {
  public:
   /// Copies `data`, which must not be empty (an empty chunk would end a chunked body).
-  explicit Chunk(std::span<const char> data);
+  explicit Chunk(std::span<const char> data, TimePoint arrived_at = {});
 
   /// The bytes themselves, for answers without chunked coding.
   [[nodiscard]] std::string_view data() const {
@@ -23,6 +25,8 @@ class Chunk {
   /// SIZE CRLF data CRLF (RFC 9112, section 7.1).
   [[nodiscard]] std::string_view framed() const { return framed_; }
   [[nodiscard]] size_t size_bytes() const { return size_bytes_; }
+  /// When it came, for those who measure what becomes of it.
+  [[nodiscard]] TimePoint arrived_at() const { return arrived_at_; }
   /// What it costs in memory: framing, two allocations, and its place in a list that may be half empty.
   [[nodiscard]] size_t footprint_bytes() const { return framed_.capacity() + sizeof(Chunk) + 64; }
 
@@ -30,6 +34,7 @@ class Chunk {
   std::string framed_;
   uint32_t begin_;
   size_t size_bytes_;
+  TimePoint arrived_at_;
 };
 
 using ChunkPtr = std::shared_ptr<const Chunk>;

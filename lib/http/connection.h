@@ -39,6 +39,7 @@ class ConnectionHost {
   virtual void held_bytes_changed(size_t old_bytes, size_t new_bytes) = 0;
   /// Whether so many bytes may be held beside what is.
   [[nodiscard]] virtual bool has_room(size_t more_bytes) const = 0;
+  virtual void count_answer(int status) = 0;
   virtual void closed(Connection& connection) = 0;
 };
 
@@ -102,6 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The Exchange's functions, called by ExchangeImpl while it is the current one.
   void want_body();
+  void add_header(std::string_view name, std::string_view value);
   void respond(Response response);
   void send_continue();
   void stream_from(int status, const Fields& headers, std::shared_ptr<BodySource> source);
@@ -126,7 +128,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t held_bytes_ = 0;                   ///< As the host knows it.
   std::shared_ptr<ExchangeImpl> exchange_;  ///< The current one.
   std::shared_ptr<BodySource> source_;
-  std::string out_;  ///< Heads, interim answers and whole bodies, to go out before source_.
+  std::string out_;        ///< Heads, interim answers and whole bodies, to go out before source_.
+  std::string more_head_;  ///< Fields to go into the head of the answer.
   size_t out_sent_ = 0;
   size_t piece_sent_ = 0;  ///< Bytes of the source's first piece that are out already.
   size_t end_mark_sent_ = 0;

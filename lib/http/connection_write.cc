@@ -44,10 +44,12 @@ bool Connection::closes_after(bool wanted) const {
 void Connection::queue_head(int status, const Fields& headers, std::optional<size_t> content_length,
                             bool streams) {
   answer_begun_ = true;
+  host_.count_answer(status);
   out_.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(reason(status)).append("\r\n");
   add_field(out_, "Date", host_.date());
   add_field(out_, "Server", host_.options().server_name);
   for (const auto& [name, value] : headers) add_field(out_, name, value);
+  out_.append(std::exchange(more_head_, {}));
   if (content_length) add_field(out_, "Content-Length", std::to_string(*content_length));
   if (streams && chunked_) add_field(out_, "Transfer-Encoding", "chunked");
   if (close_after_) {
@@ -56,6 +58,10 @@ void Connection::queue_head(int status, const Fields& headers, std::optional<siz
     add_field(out_, "Connection", "keep-alive");
   }
   out_.append("\r\n");
+}
+
+void Connection::add_header(std::string_view name, std::string_view value) {
+  if (!answer_begun_) add_field(more_head_, name, value);
 }
 
 void Connection::respond(Response response) {

@@ -66,6 +66,10 @@ void ExchangeImpl::stop_reading() {
   on_piece_ = nullptr;
 }
 
+void ExchangeImpl::add_header(std::string_view name, std::string_view value) {
+  if (connection_) connection_->add_header(name, value);
+}
+
 void ExchangeImpl::respond(Response response) {
   if (connection_) keep()->respond(std::move(response));
 }

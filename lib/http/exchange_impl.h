@@ -34,6 +34,7 @@ class ExchangeImpl final : public Exchange {
   const RequestHead& head() const override { return head_; }
   void read_body(size_t limit_bytes, std::function<void(Result<std::string>)> done) override;
   void read_pieces(PieceFn on_piece) override;
+  void add_header(std::string_view name, std::string_view value) override;
   void respond(Response response) override;
   void send_continue() override;
   void stream_from(int status, Fields headers, std::shared_ptr<BodySource> source) override;

@@ -54,6 +54,10 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
     return server_options_.max_buffered_bytes == 0 ||
            held_bytes_ + more_bytes <= server_options_.max_buffered_bytes;
   }
+  void count_answer(int status) override {
+    const auto index = static_cast<size_t>(status);
+    if (index < numbers_.answers.size()) ++numbers_.answers[index];
+  }
   void closed(Connection& connection) override;
 
   Result<Endpoint> listen(const Endpoint& endpoint);
@@ -78,6 +82,7 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   asio::steady_timer sweep_timer_;
   std::shared_ptr<const TlsIdentity> tls_identity_;
   size_t held_bytes_ = 0;
+  ServerNumbers numbers_;
   bool sweeping_ = false;
   bool draining_ = false;
   std::function<void()> drained_;
@@ -149,6 +154,7 @@ void Server::State::admit(Connection::Socket socket) {
   const size_t limit = server_options_.max_connections;
   if (limit > 0 && connections_.size() >= limit + kRefusedAtOnce) return;
   const bool full = (limit > 0 && connections_.size() >= limit) || !has_room(0);
+  ++numbers_.accepted;
   std::unique_ptr<TlsStream> tls;
   if (tls_identity_) {
     socket.native_non_blocking(true, error);
@@ -221,6 +227,11 @@ void Server::stop_accepting(std::function<void()> drained) { state_->stop_accept
 void Server::close_all() { state_->close_all(); }
 size_t Server::connections() const { return state_->connections_.size(); }
 size_t Server::buffered_bytes() const { return state_->held_bytes_; }
+ServerNumbers Server::numbers() const {
+  ServerNumbers numbers = state_->numbers_;
+  numbers.open = state_->connections_.size();
+  return numbers;
+}
 void Server::post(std::function<void()> task) { asio::post(state_->io, std::move(task)); }
 
 }  // namespace trickle::http

@@ -9,6 +9,7 @@
 // may be called from others; they get you onto it. Work that blocks belongs elsewhere.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
@@ -52,6 +53,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   /// left in the middle, kBadData: malformed) is the last call. A client that sent "Expect: 100-continue" is
   /// told to go on.
   virtual void read_pieces(std::function<void(Result<std::span<const char>>)> on_piece) = 0;
+
+  /// Adds a field to the head of whatever the answer will be.
+  virtual void add_header(std::string_view name, std::string_view value) = 0;
 
   /// Sends a complete answer. Where the request's body was not read to its end the connection closes after
   /// it, in such a way that the answer survives (send side shut down, drained for at most 1 s).
@@ -104,6 +108,14 @@ struct ServerOptions {
   std::string server_name = "trickle";  ///< The Server header.
 };
 
+/// What a server has counted since its start.
+struct ServerNumbers {
+  size_t open = 0;        ///< Connections, now.
+  uint64_t accepted = 0;  ///< Connections, those refused for their number included.
+  std::array<uint64_t, 600>
+      answers{};  ///< By status; those that it gave itself (400, 408, 431, 503) included.
+};
+
 class TlsIdentity;
 
 class Server {
@@ -130,6 +142,8 @@ class Server {
   [[nodiscard]] size_t connections() const;
   /// What they hold, in the sense of ServerOptions::max_buffered_bytes.
   [[nodiscard]] size_t buffered_bytes() const;
+  /// On the server's thread.
+  [[nodiscard]] ServerNumbers numbers() const;
   /// Runs `task` on the server's thread. May be called from any thread.
   void post(std::function<void()> task);
 

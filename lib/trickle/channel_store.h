@@ -144,9 +144,12 @@ struct ChannelReport {
     SegmentState state;
     uint64_t size_bytes;
     bool has_writer;
+    size_t readers;
   };
   std::vector<SegmentReport> segments;
-  uint64_t bytes_in;  ///< Since its creation.
+  uint64_t bytes_in;     ///< Since its creation.
+  double bytes_in_rate;  ///< In a second, lately.
+  double segments_rate;  ///< Completed in a second, lately.
   Duration age;
   Duration idle;  ///< Since the last byte.
 };

@@ -92,7 +92,8 @@ MemoryStore::SegmentPtr MemoryStore::add_segment(Channel& channel, SegmentNumber
 }
 
 AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, std::span<const char> bytes) {
-  auto chunk = std::make_shared<const http::Chunk>(bytes);
+  const TimePoint now = clock_.now();
+  auto chunk = std::make_shared<const http::Chunk>(bytes, now);
   const uint64_t footprint = chunk->footprint_bytes();
   AppendStatus refusal = AppendStatus::kSegmentFull;
   if (segment->size_bytes() + bytes.size() > limits_.max_segment_bytes ||
@@ -103,13 +104,14 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
   }
   if (segment->state() == SegmentState::kWaiting) {
     segment->set_state(SegmentState::kOpen);
-    segment->set_begun_at(clock_.now());
+    segment->set_begun_at(now);
     count_as_written(channel, *segment);
   }
   segment->append(std::move(chunk));
-  channel.last_write = clock_.now();
+  channel.last_write = now;
   account(channel, static_cast<int64_t>(footprint), 0);
   channel.bytes_in += bytes.size();
+  channel.byte_rate.add(static_cast<double>(bytes.size()), now);
   totals_.bytes_in += bytes.size();
   notices_->segments.push_back(segment);
   return AppendStatus::kTaken;
@@ -123,6 +125,7 @@ void MemoryStore::close_segment(Channel& channel, const SegmentPtr& segment) {
   end_writer(*segment, WriterEnd::kSegmentClosed);
   if (was_waiting) count_as_written(channel, *segment);
   channel.last_write = clock_.now();
+  channel.segment_rate.add(1, clock_.now());
   ++totals_.segments_closed;
   notices_->segments.push_back(segment);
   if (!channel.listeners.empty()) notices_->channels.push_back(lookup(*channel.head));

@@ -49,14 +49,13 @@ std::shared_ptr<const ChannelHead> MemoryStore::find(std::string_view name) cons
 }
 
 MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelOptions options) {
-  auto channel = std::make_shared<Channel>();
+  auto channel = std::make_shared<Channel>(clock_.now());
   channel->head = std::make_shared<ChannelHead>();
   channel->head->name = name;
   channel->head->content_type = options.content_type;
   channel->window = options.window > 0 ? options.window : limits_.window;
   channel->permanent = options.permanent;
   channel->uncapped = options.uncapped;
-  channel->made = channel->last_write = clock_.now();
   channels_.emplace(name, channel);
   footprint_bytes_ += channel->own_footprint_bytes();
   if (const auto tombstone = tombstones_.find(name); tombstone != tombstones_.end())
@@ -317,11 +316,13 @@ std::vector<ChannelReport> MemoryStore::report() const {
                          channel->head->next,
                          {},
                          channel->bytes_in,
+                         channel->byte_rate.rate(now),
+                         channel->segment_rate.rate(now),
                          now - channel->made,
                          now - channel->last_write};
     for (const auto& [number, segment] : channel->segments) {
-      report.segments.push_back(
-          {number, segment->state(), segment->size_bytes(), segment->writer() != nullptr});
+      report.segments.push_back({number, segment->state(), segment->size_bytes(),
+                                 segment->writer() != nullptr, segment->listeners().size()});
     }
     reports.push_back(std::move(report));
   }

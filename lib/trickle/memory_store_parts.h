@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "trickle/memory_store.h"
+#include "trickle/rate_meter.h"
 
 namespace trickle {
 
 struct MemoryStore::Channel {
+  explicit Channel(TimePoint now) : made(now), last_write(now), byte_rate(now), segment_rate(now) {}
+
   std::shared_ptr<ChannelHead> head;
   std::map<SegmentNumber, SegmentPtr> segments;
   ChangeListeners listeners;
@@ -24,6 +27,8 @@ struct MemoryStore::Channel {
   uint64_t bytes_in = 0;
   TimePoint made;
   TimePoint last_write;
+  RateMeter byte_rate;
+  RateMeter segment_rate;
 
   /// What it costs in memory without its segments.
   [[nodiscard]] uint64_t own_footprint_bytes() const;

@@ -200,7 +200,7 @@ void Relay::handle(const std::shared_ptr<http::Exchange>& exchange) {
   const std::string& method = exchange->head().method;
   const bool reads = method == "GET" || method == "HEAD";
   log::debug("{} {} {}", exchange->head().peer, method, exchange->head().raw_path);
-  if (!relay_admits(*state_, *exchange, target)) return;
+  if (relay_answers_preflight(*state_, *exchange) || !relay_admits(*state_, *exchange, target)) return;
   switch (target.kind) {
     case RelayTarget::Kind::kUnknown:
       return exchange->respond(plain_text(404, "Not found"));
@@ -221,12 +221,18 @@ void Relay::handle(const std::shared_ptr<http::Exchange>& exchange) {
       return reads ? relay_playlist(state_, exchange, target) : not_allowed(*exchange, "GET, HEAD");
     case RelayTarget::Kind::kChannels:
       return reads ? relay_channels_page(*state_, *exchange) : not_allowed(*exchange, "GET, HEAD");
+    case RelayTarget::Kind::kMetrics:
+      return reads ? relay_metrics_page(*state_, *exchange) : not_allowed(*exchange, "GET, HEAD");
     case RelayTarget::Kind::kHealth:
       return reads ? relay_health_page(*state_, *exchange) : not_allowed(*exchange, "GET, HEAD");
   }
 }
 
 void Relay::set_access(AccessRules rules) { state_->options.access = std::move(rules); }
+
+void Relay::set_server_numbers(std::function<http::ServerNumbers()> numbers) {
+  state_->server_numbers = std::move(numbers);
+}
 
 void Relay::shutdown(std::chrono::milliseconds drain, std::function<void()> done) {
   if (std::exchange(state_->shutting_down, true)) return;

@@ -26,6 +26,7 @@ struct RelayOptions {
   bool autocreate = true;               ///< Clients may make channels; without it only admins.
   std::vector<std::string> channels{};  ///< Made at the start, never swept, may be made again after a DELETE.
   bool changefeed = false;
+  std::vector<std::string> cors_origins{};    ///< Whose pages may read answers; "*" is everybody's.
   AccessRules access{};                       ///< Which tokens open what.
   size_t window = 5;                          ///< Segments kept for each channel.
   uint64_t max_segment_bytes = 64ull << 20;   ///< More: 413.
@@ -38,6 +39,9 @@ struct RelayOptions {
 
 /// \return kUsage when `text` is no channel name: 1 to 255 of A-Z a-z 0-9 . _ ~ -
 Result<void> check_channel_name(std::string_view text);
+
+/// \return kUsage when `text` is neither an origin (scheme://host[:port]) nor "*".
+Result<void> check_cors_origin(std::string_view text);
 
 /// "ai/trickle" becomes "/ai/trickle/". \return kUsage when it has empty parts or what a URL path may not
 /// have.
@@ -56,6 +60,9 @@ class Relay {
 
   /// For the requests that follow; those that were let in stay.
   void set_access(AccessRules rules);
+
+  /// Where /_metrics gets what it says of connections and answers; called on the server's thread.
+  void set_server_numbers(std::function<http::ServerNumbers()> numbers);
 
   /// Ends every channel: the feed and all readers are told, segments that a writer is in the middle of get
   /// `drain` to be finished. `done` is called when nothing is left to wait for.

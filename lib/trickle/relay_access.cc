@@ -13,6 +13,7 @@ std::optional<Wish> wish_of(const RelayTarget& target, std::string_view method) 
     case RelayTarget::Kind::kHealth:
       return std::nullopt;
     case RelayTarget::Kind::kChannels:
+    case RelayTarget::Kind::kMetrics:
       return Wish::kLookIn;
     case RelayTarget::Kind::kNext:
       return reads ? Wish::kReadNext : Wish::kWrite;

@@ -24,7 +24,8 @@ void respond_no_segment(http::Exchange& exchange, const ChannelHead& channel, Se
 // Position in one segment.
 class Cursor {
  public:
-  explicit Cursor(std::shared_ptr<Segment> segment) : segment_(std::move(segment)) {}
+  explicit Cursor(std::shared_ptr<Segment> segment)
+      : segment_(std::move(segment)), live_from_(segment_->chunks().size()) {}
 
   [[nodiscard]] const std::shared_ptr<Segment>& segment() const { return segment_; }
   BodySource::View peek(std::span<const Chunk*> pieces) const {
@@ -37,20 +38,28 @@ class Cursor {
     return {count, segment_->ended() ? BodySource::Then::kEnd : BodySource::Then::kWait};
   }
   /// \return the bytes passed.
-  uint64_t advance(size_t count) {
+  uint64_t advance(size_t count, RelayNumbers& numbers) {
     uint64_t bytes = 0;
     const auto chunks = segment_->chunks();
-    for (; count > 0; --count) bytes += chunks[index_++]->size_bytes();
+    const TimePoint now = system_clock().now();
+    numbers.deliveries += count;
+    for (; count > 0; --count) {
+      const Chunk& chunk = *chunks[index_++];
+      bytes += chunk.size_bytes();
+      if (index_ > live_from_) numbers.delay.record(now - chunk.arrived_at());
+    }
     return bytes;
   }
   void move_to(std::shared_ptr<Segment> segment) {
     segment_ = std::move(segment);
     index_ = 0;
+    live_from_ = 0;
   }
 
  private:
   std::shared_ptr<Segment> segment_;
   size_t index_ = 0;
+  size_t live_from_;  ///< What was there before says nothing about how fast it goes on.
 };
 
 // One GET of one segment. Lives as long as its exchange wants to know whether the client left.
@@ -91,8 +100,14 @@ class SegmentReader final : public BodySource,
     if (segment.ended()) respond_empty();
   }
 
-  View peek(std::span<const Chunk*> pieces) override { return cursor_.peek(pieces); }
-  void advance(size_t count) override { state_->counters.bytes_out += cursor_.advance(count); }
+  View peek(std::span<const Chunk*> pieces) override {
+    const View view = cursor_.peek(pieces);
+    if (view.then == Then::kCut && !std::exchange(cut_off_, true)) ++state_->numbers.cut_off_readers;
+    return view;
+  }
+  void advance(size_t count) override {
+    state_->counters.bytes_out += cursor_.advance(count, state_->numbers);
+  }
 
  private:
   void begin() {
@@ -121,6 +136,7 @@ class SegmentReader final : public BodySource,
   SegmentNumber latest_;
   std::string asked_;
   bool begun_ = false;
+  bool cut_off_ = false;
 };
 
 // One GET of /live: goes on from segment to segment, over gaps, until the channel ends.
@@ -169,7 +185,7 @@ class LiveReader final : public BodySource,
   }
 
   void advance(size_t count) override {
-    state_->counters.bytes_out += cursor_.advance(count);
+    state_->counters.bytes_out += cursor_.advance(count, state_->numbers);
     go_on();
   }
 
@@ -221,6 +237,8 @@ void relay_get(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>
       if (grant.just_ended) return exchange->respond(plain_text(404, "Stream not found", {closed_field()}));
       return exchange->respond(plain_text(404, "Stream not found"));
     case ReadStatus::kNoSegment:
+      if (selector->kind == ReadSelector::Kind::kNumber && selector->value < grant.latest)
+        ++state->numbers.skips;
       return respond_no_segment(*exchange, *grant.channel, grant.latest, target.segment);
     case ReadStatus::kSegment:
       std::make_shared<SegmentReader>(state, exchange, std::move(grant), target.segment)->start();

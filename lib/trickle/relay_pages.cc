@@ -25,18 +25,44 @@ const char* state_name(SegmentState state) {
   return "evicted";
 }
 
+// Of the publisher: in the middle of a segment, connected for one to come, gone in the middle of one, or not
+// there.
+const char* writer_state(const ChannelReport& channel) {
+  bool connected = false;
+  bool vanished = false;
+  for (const auto& segment : channel.segments) {
+    if (segment.state == SegmentState::kOpen && segment.has_writer) return "writing";
+    connected = connected || segment.has_writer;
+    vanished = vanished || segment.state == SegmentState::kOpen;
+  }
+  return connected ? "connected" : vanished ? "vanished" : "none";
+}
+
 ordered_json channel_json(const ChannelReport& channel) {
   ordered_json segments = ordered_json::array();
+  uint64_t bytes = 0;
+  size_t readers = 0;
   for (const auto& segment : channel.segments) {
     segments.push_back({{"seq", segment.number},
                         {"state", state_name(segment.state)},
                         {"bytes", segment.size_bytes},
-                        {"writer", segment.has_writer}});
+                        {"writer", segment.has_writer},
+                        {"readers", segment.readers}});
+    bytes += segment.size_bytes;
+    readers += segment.readers;
   }
-  return {{"name", channel.name},           {"content_type", channel.content_type},
-          {"next", channel.next},           {"segments", std::move(segments)},
-          {"bytes_in", channel.bytes_in},   {"age_s", seconds(channel.age)},
-          {"idle_s", seconds(channel.idle)}};
+  return {{"name", channel.name},
+          {"content_type", channel.content_type},
+          {"next", channel.next},
+          {"writer", writer_state(channel)},
+          {"readers", readers},
+          {"bytes", bytes},
+          {"bytes_in", channel.bytes_in},
+          {"bytes_in_per_s", channel.bytes_in_rate},
+          {"segments_per_s", channel.segments_rate},
+          {"age_s", seconds(channel.age)},
+          {"idle_s", seconds(channel.idle)},
+          {"segments", std::move(segments)}};
 }
 
 void respond_json(http::Exchange& exchange, const ordered_json& document) {

@@ -7,9 +7,10 @@
 #include <string_view>
 
 #include "base/counters.h"
-#include "trickle/hls_channels.h"
 #include "trickle/channel_store.h"
+#include "trickle/hls_channels.h"
 #include "trickle/relay.h"
+#include "trickle/relay_numbers.h"
 #include "trickle/relay_target.h"
 
 namespace trickle {
@@ -46,6 +47,8 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   bool shutting_down = false;
   bool stopped = false;
   uint64_t readers = 0;  ///< GETs in progress.
+  RelayNumbers numbers;
+  std::function<http::ServerNumbers()> server_numbers;
   HlsChannels playlists;
 
   // In the order in which they are due.
@@ -77,6 +80,12 @@ void relay_post(const RelayStatePtr& state, const std::shared_ptr<http::Exchange
 // relay_pages.cc
 void relay_channels_page(Relay::State& state, http::Exchange& exchange);
 void relay_health_page(Relay::State& state, http::Exchange& exchange);
+// relay_cors.cc
+/// Adds what browsers need to the answer to come. \return true when the request was a preflight and is
+/// answered.
+[[nodiscard]] bool relay_answers_preflight(const Relay::State& state, http::Exchange& exchange);
+// relay_metrics.cc
+void relay_metrics_page(const Relay::State& state, http::Exchange& exchange);
 [[nodiscard]] std::string change_document(const std::string& channel, bool added);
 
 /// text/plain with a newline.

@@ -41,6 +41,7 @@ RelayTarget parse_relay_target(std::string_view raw_path, std::string_view base_
   if (slash == std::string_view::npos) {
     if (*channel == "_channels") return {Kind::kChannels, *channel, {}};
     if (*channel == "_health") return {Kind::kHealth, *channel, {}};
+    if (*channel == "_metrics") return {Kind::kMetrics, *channel, {}};
     return {Kind::kChannel, *channel, {}};
   }
   const std::string_view rest = raw_path.substr(slash + 1);

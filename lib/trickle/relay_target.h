@@ -20,6 +20,7 @@ struct RelayTarget {
     kSegment,   ///< /{channel}/{anything else}
     kChannels,  ///< /_channels
     kHealth,    ///< /_health
+    kMetrics,   ///< /_metrics
   };
   Kind kind = Kind::kUnknown;
   std::string channel;

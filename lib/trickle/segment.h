@@ -54,6 +54,8 @@ class ChangeListeners {
  public:
   void add(ChangeListener& listener) { list_.push_back(listener); }
   [[nodiscard]] bool empty() const { return list_.empty(); }
+  /// Counts them one by one.
+  [[nodiscard]] size_t size() const { return list_.size(); }
   /// Calls each listener once. They may leave, and others may come, while it runs.
   void notify();
 

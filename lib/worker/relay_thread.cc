@@ -38,6 +38,7 @@ class RunningRelay final : public RelayThread {
                 [this](const std::shared_ptr<http::Exchange>& exchange) { relay_.handle(exchange); }) {}
 
   Result<void> launch(const Endpoint& listen) {
+    relay_.set_server_numbers([this] { return server_.numbers(); });
     TRICKLE_TRY_ASSIGN(endpoint_, server_.listen(listen));
     thread_ = std::thread([this] { io_.run(); });
     return {};

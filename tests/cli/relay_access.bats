@@ -259,3 +259,47 @@ health_is() {
     [ "${#lines[@]}" = 1 ]
   done
 }
+
+preflight() {
+  ask -X OPTIONS -H "Origin: $1" -H 'Access-Control-Request-Method: POST' \
+    -H 'Access-Control-Request-Headers: authorization' "$RELAY/cam/0"
+}
+
+@test "with --cors-origin pages of that origin may read, and preflights are answered" {
+  echo secret >tokens
+  start_relay --cors-origin https://player.example --cors-origin http://localhost:8000 --publish-token-file tokens
+  [ "$(preflight https://player.example)" = 204 ]
+  grep -qi '^Access-Control-Allow-Origin: https://player.example' headers
+  grep -qi '^Access-Control-Allow-Methods:.*POST' headers
+  grep -qi '^Access-Control-Allow-Headers:.*Authorization' headers
+  [ "$(preflight http://localhost:8000)" = 204 ]
+  [ "$(preflight https://evil.example)" = 403 ]
+  run ! grep -i '^Access-Control-Allow-Origin' headers
+  [ "$(with secret -H 'Origin: https://player.example' --data x "$RELAY/cam/0")" = 200 ]
+  [ "$(ask -H 'Origin: https://player.example' "$RELAY/cam/0")" = 200 ]
+  grep -qi '^Access-Control-Allow-Origin: https://player.example' headers
+  grep -qi '^Access-Control-Expose-Headers:.*Lp-Trickle-Latest' headers
+  grep -qi '^Vary: Origin' headers
+  [ "$(ask -H 'Origin: https://player.example' "$RELAY/cam/7")" = 470 ]
+  grep -qi '^Access-Control-Allow-Origin: https://player.example' headers
+  [ "$(ask -H 'Origin: https://evil.example' "$RELAY/cam/0")" = 200 ]
+  run ! grep -i '^Access-Control-Allow-Origin' headers
+}
+
+@test "--cors-origin '*' is for everybody, and without the option there is no CORS" {
+  start_relay --cors-origin '*'
+  ask --data x "$RELAY/cam/0" >/dev/null
+  [ "$(ask -H 'Origin: https://any.example' "$RELAY/cam/index.m3u8")" = 200 ]
+  grep -qi '^Access-Control-Allow-Origin: \*' headers
+  [ "$(preflight https://any.example)" = 204 ]
+  kill "$RELAY_PID"
+  start_relay
+  [ "$(preflight https://any.example)" = 405 ]
+  ask --data x "$RELAY/cam/0" >/dev/null
+  ask -H 'Origin: https://any.example' "$RELAY/cam/0" >/dev/null
+  run ! grep -i '^Access-Control' headers
+  for wrong in example.org https:// https://example.org/ 'a b'; do
+    run -2 trickle-relay --listen 127.0.0.1:0 --cors-origin "$wrong"
+    [ "${#lines[@]}" = 1 ]
+  done
+}

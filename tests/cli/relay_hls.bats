@@ -106,3 +106,85 @@ publish_clip() {
   [ "$(ask "$RELAY/cam/$(grep -v '^#' body)")" = 200 ]
   cmp body piece0.ts
 }
+
+# metric NAME: its value.
+metric() {
+  curl -s --max-time 30 "$RELAY/_metrics" | grep -F "$1 " | grep -v '^#' | cut -d ' ' -f 2
+}
+
+@test "/_metrics counts connections, bytes, deliveries, evictions, skips and refusals by cause" {
+  start_relay --window 2
+  for seq in 0 1 2; do ask --data-binary 12345 "$RELAY/cam/$seq" >/dev/null; done
+  ask "$RELAY/cam/2" >/dev/null
+  [ "$(ask "$RELAY/cam/0")" = 470 ]
+  [ "$(ask "$RELAY/nothing/0")" = 404 ]
+  [ "$(ask "$RELAY/cam/0x1")" = 400 ]
+  [ "$(ask "$RELAY/_metrics")" = 200 ]
+  grep -qi '^Content-Type: text/plain; version=0.0.4' headers
+  [ "$(metric trickle_relay_connections)" = 1 ]
+  [ "$(metric trickle_relay_connections_total)" -ge 8 ]
+  [ "$(metric trickle_relay_received_bytes_total)" = 15 ]
+  [ "$(metric trickle_relay_sent_bytes_total)" = 5 ]
+  [ "$(metric trickle_relay_deliveries_total)" = 1 ]
+  [ "$(metric trickle_relay_segments_total)" = 3 ]
+  [ "$(metric trickle_relay_evictions_total)" = 1 ]
+  [ "$(metric trickle_relay_skips_total)" = 1 ]
+  [ "$(metric 'trickle_relay_refused_requests_total{cause="no_segment"}')" = 1 ]
+  [ "$(metric 'trickle_relay_refused_requests_total{cause="no_channel"}')" = 1 ]
+  [ "$(metric 'trickle_relay_refused_requests_total{cause="malformed"}')" = 1 ]
+  [ "$(metric 'trickle_relay_refused_requests_total{cause="no_token"}')" = 0 ]
+  [ "$(metric 'trickle_relay_answers_total{status="470"}')" = 1 ]
+  # What was there already says nothing about delay.
+  [ "$(metric trickle_relay_delivery_delay_seconds_count)" = 0 ]
+}
+
+@test "/_metrics has the delay of what readers waited for, and those that were cut off" {
+  start_relay --window 1
+  ask -X POST "$RELAY/cam" >/dev/null
+  background curl -s --max-time 60 -o got "$RELAY/cam/0"
+  reader=$LAST
+  wait_until 30 eval "curl -s $RELAY/_channels | grep -q '\"readers\":1'"
+  ask --data-binary 12345 "$RELAY/cam/0" >/dev/null
+  wait "$reader"
+  [ "$(metric trickle_relay_delivery_delay_seconds_count)" = 1 ]
+  [ "$(metric 'trickle_relay_delivery_delay_seconds_bucket{le="+Inf"}')" = 1 ]
+  [ "$(metric trickle_relay_cut_off_readers_total)" = 0 ]
+}
+
+@test "/_channels tells of writer, readers, sizes, rates and age" {
+  start_relay
+  ask -X POST -H 'Expect-Content: video/mp2t' "$RELAY/cam" >/dev/null
+  [ "$(ask "$RELAY/_channels")" = 200 ]
+  jq -e '.channels[0] | .name == "cam" and .content_type == "video/mp2t" and .next == 0 and .writer == "none" and
+    .readers == 0 and .bytes == 0 and .bytes_in_per_s == 0 and .age_s >= 0 and .segments == []' body
+  mkfifo feed
+  exec 7<>feed
+  curl -s --max-time 60 -T - -X POST -o /dev/null "$RELAY/cam/0" <feed 3>&- 7>&- &
+  post=$!
+  wait_until 30 eval "curl -s $RELAY/_channels | jq -e '.channels[0].writer == \"connected\"'"
+  echo first >&7
+  wait_until 30 eval "curl -s $RELAY/_channels | jq -e '.channels[0].writer == \"writing\"'"
+  background curl -s --max-time 60 -o got "$RELAY/cam/0"
+  wait_until 30 eval "curl -s $RELAY/_channels | jq -e '.channels[0].readers == 1'"
+  ask "$RELAY/_channels" >/dev/null
+  jq -e '.channels[0] | .next == 1 and .bytes == 6 and .bytes_in == 6 and .bytes_in_per_s > 0 and
+    .segments[0] == {seq: 0, state: "open", bytes: 6, writer: true, readers: 1}' body
+  kill "$post"
+  wait_until 30 eval "curl -s $RELAY/_channels | jq -e '.channels[0].writer == \"vanished\"'"
+  [ "$(ask --data-binary x "$RELAY/cam/1")" = 200 ]
+  ask "$RELAY/_channels" >/dev/null
+  jq -e '.channels[0].segments_per_s > 0' body
+  exec 7>&-
+}
+
+@test "HEAD of the pages is as GET, and nothing else is allowed on them" {
+  start_relay
+  for page in _channels _health _metrics; do
+    [ "$(ask -I "$RELAY/$page")" = 200 ]
+    grep -qi '^Content-Length: [1-9]' headers
+    [ "$(ask -X POST "$RELAY/$page")" = 405 ]
+    grep -qi '^Allow: GET, HEAD' headers
+  done
+  [ "$(ask "$RELAY/_health")" = 200 ]
+  jq -e '.status == "ok" and .uptime_s >= 0 and .channels == 0' body
+}
