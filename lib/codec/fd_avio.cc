@@ -70,13 +70,7 @@ Result<std::span<const std::byte>> FdReader::peek(size_t size_bytes) {
 int FdReader::on_read(void* opaque, uint8_t* buffer, int size) {
   auto* self = static_cast<FdReader*>(opaque);
   const std::span target(reinterpret_cast<std::byte*>(buffer), static_cast<size_t>(size));
-  if (const size_t left = self->peeked_.size() - self->peeked_used_; left > 0) {
-    const size_t count = std::min(left, target.size());
-    std::memcpy(target.data(), self->peeked_.data() + self->peeked_used_, count);
-    self->peeked_used_ += count;
-    return static_cast<int>(count);
-  }
-  auto count = self->read_bytes(target);
+  auto count = self->read(target);
   if (!count) {
     self->failure_ = count.error();
     return AVERROR(EIO);
@@ -96,6 +90,23 @@ int64_t FdReader::on_seek(void* opaque, int64_t offset, int whence) {
       self->peeked_.size();  // Positions count from the file's start; nothing is left to give first.
   self->ended_ = false;
   return position;
+}
+
+Result<size_t> FdReader::read(std::span<std::byte> target) {
+  if (const size_t left = peeked_.size() - peeked_used_; left > 0) {
+    const size_t count = std::min(left, target.size());
+    std::memcpy(target.data(), peeked_.data() + peeked_used_, count);
+    peeked_used_ += count;
+    return count;
+  }
+  return read_bytes(target);
+}
+
+void FdReader::unread(std::span<const std::byte> bytes) {
+  std::vector<std::byte> all(bytes.begin(), bytes.end());
+  all.insert(all.end(), peeked_.begin() + static_cast<ptrdiff_t>(peeked_used_), peeked_.end());
+  peeked_ = std::move(all);
+  peeked_used_ = 0;
 }
 
 Result<std::span<const std::byte>> FdReader::read_chunk() {

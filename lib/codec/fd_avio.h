@@ -28,6 +28,11 @@ class FdReader {
   Result<std::span<const std::byte>> peek(size_t size_bytes);
 
   [[nodiscard]] AVIOContext* avio() { return avio_; }
+  /// Waits for bytes (what peek took first) and stores some. \return how many; 0 at the end of the input;
+  /// kIo.
+  Result<size_t> read(std::span<std::byte> target);
+  /// Puts bytes that were read back in front of what comes.
+  void unread(std::span<const std::byte> bytes);
   /// Bytes straight from the descriptor (what peek took first), for demuxers of our own.
   /// \return an empty span at the end of the input.
   Result<std::span<const std::byte>> read_chunk();

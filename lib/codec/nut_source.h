@@ -9,12 +9,10 @@
 #include "codec/shape_control.h"
 #include "media/frame_memory.h"
 #include "media/frame_stream.h"
+#include "media/nut_reader.h"
 #include "trickle/codec_options.h"
 
 namespace trickle {
-
-/// Every NUT file starts with these bytes (NUT specification, "file_id_string").
-inline constexpr std::string_view kNutFileId{"nut/multimedia container\0", 25};
 
 /// One of the two, by what the NUT file carries.
 struct NutInput {
@@ -22,7 +20,9 @@ struct NutInput {
   std::unique_ptr<Demuxer> demuxer;     ///< Anything else, which is for a decoder.
 };
 
-/// Waits until the headers are there. \return kBadData when they are broken, kCancelled after a stop.
+/// Waits until the headers are there. \param memory where pictures that come through the pipe are read to,
+/// and scaled ones made; null: the heap. \return kBadData when the headers are broken, kCancelled after a
+/// stop.
 Result<NutInput> open_nut(std::unique_ptr<FdReader> reader, const DecodeOptions& options,
                           std::shared_ptr<ShapeControl> control, Counters& counters,
                           std::shared_ptr<FrameMemory> memory = nullptr);
