@@ -94,11 +94,23 @@ void sum_up(const Counters& counters) {
 }
 
 // What the effects may ask of this program.
-fx::EffectHostPtr effect_host(Counters& /*counters*/, std::shared_ptr<FrameMemory> memory) {
+fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> memory) {
   auto host = std::make_shared<fx::EffectHost>();
   host->frame_memory = std::move(memory);
+  host->on_event = [&counters](std::string_view what, std::string_view sentence) {
+    if (what == "effect_restarted") counters.restarts.fetch_add(1);
+    counters.set_last_error(std::string(sentence));
+  };
   host->make_video_graph = make_video_graph;
   host->make_sound_graph = make_sound_graph;
+  host->make_converter = make_picture_converter;
+  // What goes to and from programs is not counted as this stream's.
+  const auto inner = std::make_shared<Counters>();
+  host->open_frame_sink = [inner](int fd, const StreamInfo& info) { return open_frame_output(fd, info, *inner); };
+  host->open_frame_source = [inner](int fd, const StopToken& stop) -> Result<std::unique_ptr<FrameSource>> {
+    TRICKLE_TRY_ASSIGN(OpenedInput opened, open_input(fd, {}, *inner, stop));
+    return std::move(opened.source);
+  };
   return host;
 }
 

@@ -166,14 +166,6 @@ FramePtr to_av(const VideoFrame& frame) {
   return av;
 }
 
-void copy_properties(const VideoFrame& from, VideoFrame& to) {
-  to.color = from.color;
-  to.field_order = from.field_order;
-  to.sample_aspect = from.sample_aspect;
-  to.timestamp = from.timestamp;
-  to.duration_ticks = from.duration_ticks;
-}
-
 Result<void> set_extradata(AVCodecParameters& parameters, std::span<const uint8_t> bytes) {
   if (bytes.empty()) return {};
   parameters.extradata = static_cast<uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));

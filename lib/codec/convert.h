@@ -36,9 +36,6 @@ namespace trickle {
 /// frame's own time base. \return null when memory is out.
 [[nodiscard]] FramePtr to_av(const VideoFrame& frame);
 
-/// Copies everything but pixels, format and size.
-void copy_properties(const VideoFrame& from, VideoFrame& to);
-
 /// Gives `parameters` its own copy of codec configuration bytes. \return kInternal when memory is out.
 Result<void> set_extradata(AVCodecParameters& parameters, std::span<const uint8_t> bytes);
 /// libav's description of an audio track. \return kBadData for a codec name that is unknown.

@@ -11,6 +11,7 @@
 #include "codec/fd_avio.h"
 #include "codec/nut_sink.h"
 #include "codec/nut_source.h"
+#include "codec/picture_scaler.h"
 #include "codec/ts_demuxer.h"
 #include "media/ts_resync.h"
 
@@ -64,6 +65,14 @@ Result<std::unique_ptr<FrameSink>> open_encoded_output(int fd, const StreamInfo&
                                                        const EncodeOptions& options, Counters& counters) {
   route_av_log();
   return open_encode_sink(fd, info, options, counters);
+}
+
+std::function<Result<VideoFrame>(VideoFrame, PixelFormat)> make_picture_converter() {
+  return [scaler = std::make_shared<PictureScaler>()](VideoFrame frame, PixelFormat format) {
+    const int width = frame.width;
+    const int height = frame.height;
+    return scaler->convert(std::move(frame), width, height, format);
+  };
 }
 
 }  // namespace trickle

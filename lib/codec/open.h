@@ -4,6 +4,7 @@
 // and must not outlive the Counters they were given.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/counters.h"
@@ -50,5 +51,9 @@ Result<std::unique_ptr<FrameSink>> open_y4m_output(int fd, const StreamInfo& inf
 /// \return kUsage for an unknown encoder or option.
 Result<std::unique_ptr<FrameSink>> open_encoded_output(int fd, const StreamInfo& info,
                                                        const EncodeOptions& options, Counters& counters);
+
+/// A function that converts frames to another pixel format, size and properties kept. Belongs to one thread
+/// at a time.
+std::function<Result<VideoFrame>(VideoFrame frame, PixelFormat format)> make_picture_converter();
 
 }  // namespace trickle

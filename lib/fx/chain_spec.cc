@@ -49,6 +49,11 @@ Result<void> assign(EffectSpec& spec, std::string_view assignment) {
   }
   const std::string_view name = assignment.substr(0, equals);
   const ParameterInfo* parameter = effect.find(name);
+  if (parameter == nullptr && effect.more_parameters) {
+    spec.parameters.insert_or_assign(std::string(name),
+                                     value_from_text(ParameterType::kString, assignment.substr(equals + 1)));
+    return {};
+  }
   if (parameter == nullptr) {
     return unexpected(ErrorKind::kUsage, fmt::format("{} has no parameter \"{}\": {}", effect.name, name,
                                                      parameter_names(effect)));
@@ -82,10 +87,11 @@ bool is_assignment(std::string_view arg) {
 
 }  // namespace
 
-bool takes_sound(const ChainSpec& chain) {
+bool needs_sound(const ChainSpec& chain) {
   return std::any_of(chain.effects.begin(), chain.effects.end(), [](const EffectSpec& spec) {
     const EffectInfo* info = find_effect(spec.effect);
-    return info != nullptr && info->takes_sound != nullptr && info->takes_sound(spec.parameters);
+    return info != nullptr && info->takes_sound != nullptr && !info->sound_is_optional &&
+           info->takes_sound(spec.parameters);
   });
 }
 

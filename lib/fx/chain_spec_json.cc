@@ -24,6 +24,11 @@ std::string described(const Json& json) {
   return json.dump();
 }
 
+// For effects that check their parameters themselves.
+ParameterValue as_text(const Json& json) {
+  return json.is_string() ? json.get<std::string>() : described(json);
+}
+
 // What can't be one of our values becomes a text, for check_parameter() to refuse.
 ParameterValue value_from_json(ParameterType type, const Json& json) {
   if (type == ParameterType::kNumber && json.is_number()) return json.get<double>();
@@ -131,6 +136,11 @@ class Updater {
     for (const auto& [name, value] : json.items()) {
       if (name == "effect") continue;
       const ParameterInfo* parameter = effect.find(name);
+      if (parameter == nullptr && effect.more_parameters) {
+        update_.chain.effects.back().parameters.insert_or_assign(name, as_text(value));
+        own_.back().push_back(name);
+        continue;
+      }
       if (parameter == nullptr) {
         TRICKLE_TRY(leave_out(name, value));
         continue;
@@ -148,9 +158,15 @@ class Updater {
       EffectSpec& spec = update_.chain.effects[i];
       const EffectInfo& effect = *find_effect(spec.effect);
       const ParameterInfo* parameter = effect.find(name);
-      if (parameter == nullptr) continue;
+      if (parameter == nullptr && !effect.more_parameters) continue;
+      // A name that other effects know is theirs, unless this one was given it before.
+      if (parameter == nullptr && is_known_parameter(name) && !spec.parameters.contains(name)) continue;
       used = true;
       if (std::find(own_[i].begin(), own_[i].end(), name) != own_[i].end()) continue;
+      if (parameter == nullptr) {
+        spec.parameters.insert_or_assign(name, as_text(json));
+        continue;
+      }
       TRICKLE_TRY_ASSIGN(auto checked, checked_value(effect, *parameter, json));
       spec.parameters.insert_or_assign(name, std::move(checked));
     }

@@ -1,6 +1,7 @@
 #include "fx/color_fold.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace trickle::fx {
@@ -31,6 +32,15 @@ Range3 unclamped_range(const ColorStage& stage, const Range3& input) {
       range.low[i] += m * (m > 0 ? input.low[j] : input.high[j]);
       range.high[i] += m * (m > 0 ? input.high[j] : input.low[j]);
     }
+  }
+  return range;
+}
+
+Range3 output_range(const ColorStage& stage) {
+  Range3 range{stage.low, stage.high};
+  for (size_t i = 0; i < 3; ++i) {
+    range.low[i] = std::pow(range.low[i], stage.exponent);
+    range.high[i] = std::pow(range.high[i], stage.exponent);
   }
   return range;
 }
@@ -80,6 +90,7 @@ void compose(ColorStage& stage, const ColorStep& step) {
 }
 
 bool is_identity(const ColorStage& stage) {
+  if (stage.exponent != 1) return false;
   for (size_t i = 0; i < 3; ++i) {
     if (stage.offset[i] != 0 || stage.low[i] > 0 || stage.high[i] < 1) return false;
     for (size_t j = 0; j < 3; ++j) {
@@ -106,13 +117,12 @@ std::vector<ColorStage> fold(std::span<const ColorStep> steps, InputRange input)
   std::vector<ColorStage> stages;
   for (const ColorStep& step : steps) {
     if (step == ColorStep{}) continue;
-    if (stages.empty()) {
-      stages.push_back({.matrix = step.matrix, .offset = step.offset});
+    if (stages.empty() || stages.back().exponent != 1) {
+      stages.push_back({.matrix = step.matrix, .offset = step.offset, .exponent = step.exponent});
       continue;
     }
     ColorStage& last = stages.back();
-    const Range3 range =
-        stages.size() == 1 ? outside : Range3{stages[stages.size() - 2].low, stages[stages.size() - 2].high};
+    const Range3 range = stages.size() == 1 ? outside : output_range(stages[stages.size() - 2]);
     Row3 scales{};
     if (channel_scales(last, step, scales)) {
       for (size_t i = 0; i < 3; ++i) scale_channel(last, i, scales[i], step.offset[i]);
@@ -121,6 +131,7 @@ std::vector<ColorStage> fold(std::span<const ColorStep> steps, InputRange input)
     } else {
       stages.push_back({.matrix = step.matrix, .offset = step.offset});
     }
+    stages.back().exponent = step.exponent;
   }
   if (input == InputRange::kUnit && stages.size() == 1 && is_identity(stages.front())) stages.clear();
   return stages;

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <optional>
 
-#include "base/try.h"
 #include "fx/color_fold.h"
 #include "fx/yuv_kernel.h"
 #include "fx/yuv_matrix.h"
@@ -47,15 +46,19 @@ Result<ColorPass> ColorPass::make(std::span<const ColorStep> steps, PixelFormat 
   ColorPass pass;
   const auto stages = fold(steps, info.rgb ? InputRange::kUnit : InputRange::kUnlimited);
   if (stages.empty()) return pass;
-  if (!info.rgb) {
-    TRICKLE_TRY_ASSIGN(auto plan, make_yuv_plan(stages, yuv_matrix(color, info.bits), info.bits));
-    pass.plan_ = std::move(plan);
-  } else if (auto maps = byte_maps(stages)) {
+  const bool linear =
+      std::all_of(stages.begin(), stages.end(), [](const ColorStage& stage) { return stage.exponent == 1; });
+  if (auto maps = byte_maps(stages); maps && info.rgb && linear) {
     pass.plan_ = *maps;
-  } else {
-    TRICKLE_TRY_ASSIGN(auto plan, make_rgb_plan(stages));
-    pass.plan_ = std::move(plan);
+    return pass;
   }
+  if (linear && !info.rgb) {
+    if (auto plan = make_yuv_plan(stages, yuv_matrix(color, info.bits), info.bits))
+      pass.plan_ = *std::move(plan);
+  } else if (linear) {
+    if (auto plan = make_rgb_plan(stages)) pass.plan_ = *std::move(plan);
+  }
+  if (pass.nothing_to_do()) pass.plan_ = FloatPass(stages, color, info.bits);
   return pass;
 }
 
@@ -64,6 +67,8 @@ void ColorPass::run(const VideoFrame& in, const VideoFrame& out) const {
     run_yuv_kernel(*yuv, in, out);
   } else if (const auto* bytes = std::get_if<ByteMaps>(&plan_)) {
     run_byte_kernel(*bytes, in, out);
+  } else if (const auto* floats = std::get_if<FloatPass>(&plan_)) {
+    floats->run(in, out);
   } else if (const auto* rgb = std::get_if<std::vector<FixedStage>>(&plan_)) {
     run_rgb_kernel(*rgb, in, out);
   }

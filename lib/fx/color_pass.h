@@ -7,6 +7,7 @@
 
 #include "fx/color_step.h"
 #include "fx/fixed_plan.h"
+#include "fx/float_pass.h"
 #include "fx/rgb_kernel.h"
 #include "trickle/frame.h"
 #include "trickle/result.h"
@@ -19,8 +20,8 @@ class ColorPass {
   /// A pass that does nothing.
   ColorPass() = default;
 
-  /// \return kInternal when the steps exceed what the kernels compute in, kUsage for a format without
-  /// kernels.
+  /// In the kernels' fixed point where that holds the steps, and else in single precision. \return kUsage for
+  /// a format without kernels.
   static Result<ColorPass> make(std::span<const ColorStep> steps, PixelFormat format,
                                 const ColorProperties& color);
 
@@ -32,7 +33,7 @@ class ColorPass {
   void run(const VideoFrame& in, const VideoFrame& out) const;
 
  private:
-  std::variant<std::monostate, YuvPlan, ByteMaps, std::vector<FixedStage>> plan_;
+  std::variant<std::monostate, YuvPlan, ByteMaps, std::vector<FixedStage>, FloatPass> plan_;
 };
 
 }  // namespace trickle::fx

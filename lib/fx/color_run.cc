@@ -21,11 +21,7 @@ Result<void> ColorRun::process(VideoFrame& frame, Frames& out) {
   VideoFrame made = make_padded_frame(*memory_, frame.format, frame.width, frame.height);
   if (!made.memory) return unexpected(ErrorKind::kInternal, "out of memory for a frame");
   pass.run(frame, made);
-  made.color = frame.color;
-  made.field_order = frame.field_order;
-  made.sample_aspect = frame.sample_aspect;
-  made.timestamp = frame.timestamp;
-  made.duration_ticks = frame.duration_ticks;
+  copy_properties(frame, made);
   out.push_back(std::move(made));
   return {};
 }

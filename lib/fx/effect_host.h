@@ -15,6 +15,9 @@
 
 namespace trickle::fx {
 
+/// Converts a frame to another pixel format, its size and properties kept. Belongs to one thread at a time.
+using PictureConverter = std::function<Result<VideoFrame>(VideoFrame frame, PixelFormat format)>;
+
 /// Every member may be empty, and must be callable (or usable) from any thread.
 struct EffectHost {
   /// Makes a graph of libavfilter's filters. \return kUsage with a sentence for a text that makes none.
@@ -23,6 +26,8 @@ struct EffectHost {
 
   /// Where effects best make frames, so that they need not be copied on the way out; null: the heap.
   std::shared_ptr<FrameMemory> frame_memory;
+
+  std::function<PictureConverter()> make_converter;
 
   /// A frame stream (trickle-frames(5)) to and from a descriptor, which is not owned.
   std::function<Result<std::unique_ptr<FrameSink>>(int fd, const StreamInfo& info)> open_frame_sink;

@@ -21,7 +21,7 @@ Result<ChainUpdate> LiveChain::update(std::string_view json_text) {
   const std::lock_guard lock(update_mutex_);
   TRICKLE_TRY_ASSIGN(ChainUpdate update, apply_update_text(newest_spec_, json_text));
   if (update.chain == newest_spec_) return update;
-  if (!processes_sound_ && takes_sound(update.chain)) {
+  if (!processes_sound_ && needs_sound(update.chain)) {
     return unexpected(ErrorKind::kUsage,
                       "sound passes untouched in this run: it must start with an effect on sound, or with "
                       "--process-audio, for one to be added");

@@ -31,8 +31,12 @@ bool is_allowed(const ParameterInfo& parameter, const ParameterValue& value) {
              std::all_of(list->begin(), list->end(),
                          [&](double entry) { return in_range(parameter, entry); });
     }
-    case ParameterType::kString:
-      return std::holds_alternative<std::string>(value);
+    case ParameterType::kString: {
+      const auto* string = std::get_if<std::string>(&value);
+      const auto& choices = parameter.choices;
+      return string != nullptr &&
+             (choices.empty() || std::find(choices.begin(), choices.end(), *string) != choices.end());
+    }
   }
   return false;
 }
@@ -76,6 +80,7 @@ std::string allowed_values(const ParameterInfo& parameter) {
     case ParameterType::kNumberList:
       return fmt::format("a list of {} numbers {}", parameter.length, number_range(parameter));
     case ParameterType::kString:
+      if (!parameter.choices.empty()) return fmt::format("one of {}", fmt::join(parameter.choices, ", "));
       return "a text";
   }
   return {};

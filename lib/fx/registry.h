@@ -28,8 +28,9 @@ struct ParameterInfo {
   ParameterValue default_value;
   double minimum = 0;  ///< Of a number, and of each entry of a list.
   double maximum = 1;
-  size_t length = 0;  ///< Entries of a list.
-  std::string text;   ///< One sentence for a person.
+  size_t length = 0;                 ///< Entries of a list.
+  std::vector<std::string> choices{};  ///< What a text may be; empty: anything.
+  std::string text;                  ///< One sentence for a person.
 };
 
 struct EffectInfo {
@@ -46,8 +47,12 @@ struct EffectInfo {
                                             const EffectHostPtr& host) = nullptr;
   /// Set for an effect that can work on sound: whether one with these parameters does.
   bool (*takes_sound)(const Parameters& parameters) = nullptr;
+  /// True where the effect is of use without sound too, though it takes it.
+  bool sound_is_optional = false;
   /// True for an effect that runs programs or opens files of the machine's: not for strangers to ask for.
   bool reaches_out = false;
+  /// True for an effect that takes parameters of any other name too, as texts, and checks them itself.
+  bool more_parameters = false;
 
   /// The parameter of that name, or null.
   [[nodiscard]] const ParameterInfo* find(std::string_view parameter) const;

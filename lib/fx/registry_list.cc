@@ -35,6 +35,7 @@ Json parameter_json(const ParameterInfo& parameter) {
     json["maximum"] = parameter.maximum;
   }
   if (parameter.type == ParameterType::kNumberList) json["length"] = parameter.length;
+  if (!parameter.choices.empty()) json["choices"] = parameter.choices;
   json["text"] = parameter.text;
   return json;
 }
@@ -54,10 +55,10 @@ std::string list_json() {
 std::string list_text() {
   std::string text;
   for (const auto& effect : effects()) {
-    text += fmt::format("{:<12} {}\n", effect.name, effect.text);
+    text += fmt::format("{:<13} {}\n", effect.name, effect.text);
     for (const auto& parameter : effect.parameters) {
       const std::string usual = to_string(parameter.default_value);
-      text += fmt::format("{:<14} {}: {}, {}. {}\n", "", parameter.name, allowed_values(parameter),
+      text += fmt::format("{:<15} {}: {}, {}. {}\n", "", parameter.name, allowed_values(parameter),
                           usual.empty() ? "no default" : "default " + usual, parameter.text);
     }
   }

@@ -95,6 +95,15 @@ VideoFrame make_video_frame(PixelFormat format, int width, int height) {
   return frame;
 }
 
+void copy_properties(const VideoFrame& from, VideoFrame& to) {
+  to.color = from.color;
+  to.field_order = from.field_order;
+  to.sample_aspect = from.sample_aspect;
+  to.timestamp = from.timestamp;
+  to.duration_ticks = from.duration_ticks;
+  to.user_data = from.user_data;
+}
+
 VideoFrame copy_of(const VideoFrame& frame) {
   VideoFrame copy = make_video_frame(frame.format, frame.width, frame.height);
   for (int plane = 0; plane < pixel_format_info(frame.format).planes; ++plane) {
@@ -105,11 +114,7 @@ VideoFrame copy_of(const VideoFrame& frame) {
       std::memcpy(to.data + row * to.stride_bytes, from.data + row * from.stride_bytes, row_bytes);
     }
   }
-  copy.color = frame.color;
-  copy.field_order = frame.field_order;
-  copy.sample_aspect = frame.sample_aspect;
-  copy.timestamp = frame.timestamp;
-  copy.duration_ticks = frame.duration_ticks;
+  copy_properties(frame, copy);
   return copy;
 }
 

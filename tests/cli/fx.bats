@@ -155,6 +155,11 @@ audio_hashes() {
   shows 115 147 179 brightness:intensity=0.7
   shows 90 96 77 'color_shift:color_shift=[0.1,0,-0.2]'
   shows 192 90 90 grayscale red_tint intensity=0.4
+  shows 32 80 128 contrast:amount=1.5
+  shows 51 99 147 saturation:amount=1.5
+  shows 128 72 82 hue:degrees=140
+  shows 128 156 181 gamma:gamma=2
+  shows 123 110 85 sepia
   shows 0 96 255 red_tint:intensity=-1 blue_tint:intensity=1
 }
 
@@ -307,6 +312,183 @@ loudness() {
   near "$(colours out.nut | head -n 1)" 64 96 128
   near "$(colours out.nut | tail -n 1)" 255 255 255
   [ "$(colours out.nut | wc -l)" -eq 50 ]
+}
+
+# first_picture FILE: its first frame as hexadecimal RGB.
+first_picture() {
+  ffmpeg -nostdin -v error -i "$1" -map 0:v -frames:v 1 -f rawvideo -pix_fmt rgb24 - | od -An -v -tx1 | tr -d ' \n'
+}
+
+@test "blur, pixelate, flip, rotate and overlay_text do what ffmpeg's filters do" {
+  make_clip in.ts 1 64x48
+  trickle-decode in.ts >in.nut
+  same_as() {
+    trickle-fx "${@:2}" <in.nut >out.nut
+    ffmpeg -nostdin -v error -y -i in.nut -map 0:v -vf "$1,format=yuv420p" -c:v rawvideo -f nut expected.nut
+    [ "$(first_picture out.nut)" = "$(first_picture expected.nut)" ] || { echo "$*" && return 1; }
+    diff <(times in.nut v:0) <(times out.nut v:0)
+  }
+  same_as gblur=sigma=3 blur:radius=3
+  same_as pixelize=w=8:h=8 pixelate:size=8
+  same_as hflip flip
+  same_as hflip,vflip flip:direction=both
+  same_as transpose=1 rotate
+  same_as transpose=2 rotate:degrees=-90
+  same_as null rotate:degrees=360
+  same_as rotate=a=PI/6 rotate:degrees=30
+  [ "$(shape out.nut | head -n 1)" = rawvideo,64,48,yuv420p ]
+  trickle-fx rotate <in.nut >out.nut
+  [ "$(shape out.nut | head -n 1)" = rawvideo,48,64,yuv420p ]
+  printf '%s' "it's 100%: a, b; [c] \\" >words
+  same_as "drawtext=textfile=words:expansion=none:fontsize=h*0.2:fontcolor=red:x=(w-tw)*0.5:y=(h-th)*0.5:box=1:boxcolor=black@0.5:boxborderw=6" \
+    overlay_text "text=$(cat words)" size=0.2 color=red y=0.5
+  run -2 trickle-fx flip:direction=sideways <in.nut
+  [[ "$output" == *'direction of flip must be one of horizontal, vertical, both, not "sideways"'* ]]
+  run -2 trickle-fx overlay_text:color=nonsense <in.nut
+  [[ "$output" == *'overlay_text: '*nonsense* ]]
+}
+
+plugin() {
+  echo "plugin:path=$ROOT/build/release/tests/plugins/$1.so"
+}
+
+@test "a plugin changes the picture in the pixel format it asks for, and the sound" {
+  flat_clip in.ts 1 0x406080
+  trickle-decode in.ts >in.nut
+  trickle-fx "$(plugin example),gain=0.3" <in.nut >out.nut
+  [[ "$(shape out.nut | head -n 1)" == rawvideo,*,yuv420p ]]
+  near "$(colours out.nut | sed -n 5p)" 141 96 128
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  local before after
+  before=$(loudness in.nut) after=$(loudness out.nut)
+  ((after >= before - 12 && after <= before - 9)) || { echo "$before $after" && return 1; }
+  trickle-fx "$(plugin template)" amount=1 <in.nut >out.nut
+  near "$(colours out.nut | sed -n 5p)" 0 6 38
+  trickle-fx "$(plugin example),mode=half" <in.nut >out.nut
+  [ "$(shape out.nut | head -n 1)" = rawvideo,32,24,yuv420p ]
+  trickle-fx "$(plugin example),mode=drop_odd" <in.nut >out.nut
+  [ "$(times out.nut v:0 | wc -l)" -eq 12 ]
+}
+
+@test "a frame's user data goes from plugin to plugin" {
+  flat_clip in.ts 1 0x406080
+  trickle-decode in.ts >in.nut
+  trickle-fx "$(plugin example),mode=tag" red_tint "$(plugin example),mode=read_tag" <in.nut >out.nut 2>fx.log
+  grep -q 'the frame says: frame 7' fx.log
+  [ "$(grep -c 'the frame says' fx.log)" -eq 25 ]
+}
+
+@test "what is no plugin, or one of another version, is refused with a sentence" {
+  refused() {
+    run -2 trickle-fx "${@:2}" </dev/null
+    [[ "$output" == *"$1"* ]] || { echo "$output" && return 1; }
+    [ "$(wc -l <<<"$output")" -eq 1 ]
+  }
+  refused 'plugin: path is missing' plugin
+  refused 'cannot open shared object file' plugin:path=/nowhere/libx.so
+  refused 'file too short' plugin:path=/dev/null
+  refused 'no plugin: it has no function trickle_effect_plugin_entry' "$(plugin no_entry)"
+  refused 'made for version 2 of the plugin interface, and this program has version 1' "$(plugin next_version)"
+  refused 'has no parameter "colour"' "$(plugin template),colour=red"
+  refused 'amount of this plugin must be a number from 0 to 1, not "7"' "$(plugin template),amount=7"
+  refused 'there is no mode "refuse"' "$(plugin example),mode=refuse"
+}
+
+@test "a plugin that fails on a frame lets it pass as it came; one that crashes takes its filter along" {
+  flat_clip in.ts 1 0x406080
+  trickle-decode in.ts >in.nut
+  trickle-fx "$(plugin example),mode=fail_on_7" <in.nut >out.nut 2>fx.log
+  grep -q 'failed, and 1 frames passed it unchanged: .*seven is too many' fx.log
+  [ "$(times out.nut v:0 | wc -l)" -eq 25 ]
+  near "$(colours out.nut | sed -n 7p)" 64 96 128
+  run -134 bash -c "ulimit -c 0; exec trickle-fx '$(plugin example),mode=crash_on_7' <in.nut >out.nut"
+  [ "$(times out.nut v:0 | wc -l)" -eq 6 ]
+}
+
+@test "a plugin takes new parameters while it runs, and refuses them with its own sentence" {
+  start_half --control "$WORK/fx.sock" "$(plugin example),gain=0"
+  ask() {
+    python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n")
+print(s.makefile().readline(), end="")' "$WORK/fx.sock" "$1"
+  }
+  [[ "$(ask '{"mode":"refuse","gain":0.9}')" == *'"ok":false'*'there is no mode'* ]]
+  [[ "$(ask '{"gain":7}')" == *'gain of this plugin must be a number from 0 to 1'* ]]
+  [[ "$(ask '{"gain":0.3}')" == *'"ok":true'* ]]
+  feed_rest
+  near "$(colours out.nut | head -n 1)" 64 96 128
+  near "$(colours out.nut | tail -n 1)" 141 96 128
+  [ "$(colours out.nut | wc -l)" -eq 50 ]
+}
+
+@test "exec runs a program on the frames, with every time stamp and the sound untouched" {
+  make_clip in.ts 2
+  trickle-decode in.ts >in.nut
+  trickle-fx "exec:cmd='/usr/bin/python3 $ROOT/tests/examples/mirror.py'" <in.nut >out.nut
+  trickle-fx flip <in.nut >expected.nut
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  diff <(audio_hashes in.nut) <(audio_hashes out.nut)
+  run -0 ffmpeg -nostdin -i expected.nut -i out.nut -lavfi psnr -f null -
+  [ "$(grep -oE 'average:[0-9]+' <<<"$output" | tail -n 1 | cut -d: -f2)" -ge 35 ]
+  trickle-fx exec cmd=cat <in.nut >out.nut
+  diff <(times in.nut v:0) <(times out.nut v:0)
+}
+
+@test "exec starts a program that dies again, and what was in it passes as it came" {
+  flat_clip in.ts 4 0x406080
+  trickle-decode in.ts >in.nut
+  # The first one dies with frames inside, the next ones live.
+  cat >program <<'SH'
+#!/bin/sh
+if [ ! -e died ]; then
+  touch died
+  head -c 20000 >/dev/null
+  exit 3
+fi
+exec trickle-fx red_tint:intensity=0.3
+SH
+  chmod +x program
+  trickle-fx --stats stats.json exec:cmd=./program <in.nut >out.nut 2>fx.log
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  near "$(colours out.nut | head -n 1)" 64 96 128
+  near "$(colours out.nut | tail -n 1)" 141 96 128
+  grep -q 'exec: ./program ended with exit code 3' fx.log
+  [ "$(tail -n 1 stats.json | jq .restarts)" -eq 1 ]
+  trickle-fx exec:cmd=/no/such/program <in.nut >out.nut 2>fx.log
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  grep -q 'ended with exit code 127' fx.log
+}
+
+@test "an effect that takes seconds to load does not hold up the video" {
+  flat_clip in.ts 2 0x406080
+  trickle-decode in.ts >in.nut
+  mkfifo feed
+  # shellcheck disable=SC2016 # bash -c is given its own arguments
+  background bash -c 'exec trickle-fx --control "$1" red_tint:intensity=0 <feed' - "$WORK/fx.sock" >out.nut 2>fx.log
+  FX=$LAST
+  exec 7>feed
+  head -c 400 in.nut >&7
+  wait_until 10 test -S fx.sock
+  # The answer comes when the plugin is loaded; all frames have gone through by then.
+  python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n")
+open("asked", "w")
+print(s.makefile().readline(), end="")' "$WORK/fx.sock" \
+    "{\"effect\":\"plugin\",\"path\":\"$ROOT/build/release/tests/plugins/example.so\",\"load_seconds\":5}" >answer &
+  local asking=$!
+  wait_until 10 test -e asked
+  tail -c +401 in.nut >&7
+  most_came_out() { [ "$(stat -c %s out.nut)" -gt $((64 * 48 * 48 * 3 / 2)) ]; }
+  wait_until 10 most_came_out
+  [ ! -s answer ]
+  exec 7>&-
+  wait "$FX"
+  wait "$asking" || true
+  [ "$(times out.nut v:0 | wc -l)" -eq 50 ]
 }
 
 @test "a closed output is a quiet end" {

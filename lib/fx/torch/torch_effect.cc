@@ -108,11 +108,7 @@ class TorchEffect final : public Effect {
   [[nodiscard]] VideoFrame to_frame(const torch::Tensor& tensor, const VideoFrame& like) const {
     const auto [height, width, channels] = shape_of(tensor);
     VideoFrame frame = make_video_frame(like.format, static_cast<int>(width), static_cast<int>(height));
-    frame.color = like.color;
-    frame.field_order = like.field_order;
-    frame.sample_aspect = like.sample_aspect;
-    frame.timestamp = like.timestamp;
-    frame.duration_ticks = like.duration_ticks;
+    copy_properties(like, frame);
     floats_to_picture(tensor.data_ptr<float>(), static_cast<int>(channels), options_.layout, frame);
     return frame;
   }

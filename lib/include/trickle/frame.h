@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace trickle {
@@ -95,6 +96,9 @@ struct VideoFrame {
   Timestamp timestamp;         ///< Presentation time.
   int64_t duration_ticks = 0;  ///< In timestamp.time_base; 0: unknown.
 
+  /// Bytes of an effect's that travel with the frame within one process; null: none.
+  std::shared_ptr<const std::string> user_data;
+
   /// Owns the pixels. Whoever made the frame decides what it really is.
   std::shared_ptr<void> memory;
   /// True when nobody but holders of `memory` refers to the pixels (a decoder may still predict from them).
@@ -116,6 +120,8 @@ struct VideoFrame {
 /// A frame over `memory` (of at least packed_picture_bytes at `data`), planes without padding.
 [[nodiscard]] VideoFrame wrap_packed_picture(PixelFormat format, int width, int height, uint8_t* data,
                                              std::shared_ptr<void> memory);
+/// Copies everything but pixels, format and size: timing, colour, user data.
+void copy_properties(const VideoFrame& from, VideoFrame& to);
 /// A writable frame with the same pixels, timing and properties.
 [[nodiscard]] VideoFrame copy_of(const VideoFrame& frame);
 

@@ -84,7 +84,7 @@ inline Row3 apply(const std::array<Row3, 3>& matrix, const Row3& offset, const R
 inline Row3 apply_steps(const std::vector<ColorStep>& steps, Row3 rgb) {
   for (const auto& step : steps) {
     rgb = apply(step.matrix, step.offset, rgb);
-    for (double& x : rgb) x = std::clamp(x, 0.0, 1.0);
+    for (double& x : rgb) x = std::pow(std::clamp(x, 0.0, 1.0), step.exponent);
   }
   return rgb;
 }
