@@ -106,7 +106,9 @@ fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> m
   host->make_converter = make_picture_converter;
   // What goes to and from programs is not counted as this stream's.
   const auto inner = std::make_shared<Counters>();
-  host->open_frame_sink = [inner](int fd, const StreamInfo& info) { return open_frame_output(fd, info, *inner); };
+  host->open_frame_sink = [inner](int fd, const StreamInfo& info) {
+    return open_frame_output(fd, info, *inner);
+  };
   host->open_frame_source = [inner](int fd, const StopToken& stop) -> Result<std::unique_ptr<FrameSource>> {
     TRICKLE_TRY_ASSIGN(OpenedInput opened, open_input(fd, {}, *inner, stop));
     return std::move(opened.source);

@@ -28,9 +28,9 @@ struct ParameterInfo {
   ParameterValue default_value;
   double minimum = 0;  ///< Of a number, and of each entry of a list.
   double maximum = 1;
-  size_t length = 0;                 ///< Entries of a list.
+  size_t length = 0;                   ///< Entries of a list.
   std::vector<std::string> choices{};  ///< What a text may be; empty: anything.
-  std::string text;                  ///< One sentence for a person.
+  std::string text;                    ///< One sentence for a person.
 };
 
 struct EffectInfo {

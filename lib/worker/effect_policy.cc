@@ -15,8 +15,9 @@ namespace {
 // The parameters that name files.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kFiles{
     {{"torchscript", "model"}, {"plugin", "path"}}};
-// Effects whose parameters are programs of a kind: a filter graph opens any file it likes.
-constexpr std::array<std::string_view, 1> kUnbounded{"avfilter"};
+// Effects whose parameters are programs of a kind: a filter graph opens any file it likes, a command runs any
+// program.
+constexpr std::array<std::string_view, 2> kUnbounded{"avfilter", "exec"};
 
 Result<std::string> place_of(const std::string& file, std::string_view name, const EffectRules& rules) {
   if (rules.model_dir.empty()) {

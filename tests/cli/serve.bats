@@ -71,7 +71,7 @@ teardown() { common_teardown; }
   [ "$code" = 200 ]
   before=$(pids)
   for bad in '' '{' '[]' '7' '{}' '{"subscribe_url": 7}' "{$BODY, \"params\": 7}" "{$BODY, \"params\": {\"width\": 704}}" \
-    "{$BODY, \"params\": {\"effect\": \"sepia\"}}" "{$BODY, \"params\": {\"max_framerate\": 61}}" \
+    "{$BODY, \"params\": {\"effect\": \"sparkle\"}}" "{$BODY, \"params\": {\"max_framerate\": 61}}" \
     "{$BODY, \"gateway_request_id\": 7}" '{"subscribe_url": "ftp://h/in"}'; do
     call POST /api/stream/start "$bad"
     [ "$code" = 400 ]
@@ -146,7 +146,7 @@ teardown() { common_teardown; }
   [ "$code" = 400 ]
   call POST /api/stream/params '{"width": 704}'
   [ "$code" = 400 ]
-  call POST /api/stream/params '{"effect": "sepia"}'
+  call POST /api/stream/params '{"effect": "sparkle"}'
   [ "$code" = 400 ]
   call POST /api/stream/params '{"intensity": 0.7}'
   [ "$code" = 200 ]

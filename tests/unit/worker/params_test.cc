@@ -80,7 +80,7 @@ TEST(Params, AnEffectComesWithItsOwnParameters) {
 }
 
 TEST(Params, AnUnknownEffectOrAValueOutOfRangeNamesWhatIsAllowed) {
-  EXPECT_THAT(refusal(R"({"effect":"sepia"})"), HasSubstr("red_tint"));
+  EXPECT_THAT(refusal(R"({"effect":"sparkle"})"), HasSubstr("red_tint"));
   EXPECT_THAT(refusal(R"({"effect":"red_tint","intensity":1.5})"), HasSubstr("intensity"));
   EXPECT_THAT(refusal(R"({"effect":"red_tint","intensity":1.5})"), HasSubstr("from -1 to 1"));
   EXPECT_THAT(refusal(R"({"effect":7})"), HasSubstr("effect"));

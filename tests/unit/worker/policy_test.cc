@@ -128,6 +128,8 @@ TEST(EffectPolicy, RefusesEffectsThatCouldReadAnyFileUnlessTheyAreAllowed) {
   const fx::ChainSpec graph{.effects = {{.effect = "avfilter", .parameters = {}}}};
   EXPECT_THAT(admit_effects(graph, {}).error().message(), HasSubstr("--allow-effect avfilter"));
   EXPECT_TRUE(admit_effects(graph, {.model_dir = {}, .allowed = {"avfilter"}}));
+  const fx::ChainSpec program{.effects = {{.effect = "exec", .parameters = {{"cmd", "reboot"}}}}};
+  EXPECT_THAT(admit_effects(program, {}).error().message(), HasSubstr("--allow-effect exec"));
   EXPECT_TRUE(admit_effects({.effects = {{.effect = "invert", .parameters = {}}}}, {}));
 }
 
