@@ -17,17 +17,26 @@ using Bytes = std::span<const uint8_t>;
 
 // Input without a single packet is given up on after this much of it.
 constexpr uint64_t kMaxForeignBytes = 1024 * 1024;
+// Packets that may begin a segment are held back no longer than this when nothing follows them.
+constexpr std::chrono::milliseconds kPatience{50};
 
 class TsSplitter final : public Splitter {
  public:
-  TsSplitter(const TsCutterOptions& options, const Clock& clock) : cutter_(options, clock) {}
+  TsSplitter(const TsCutterOptions& options, const Clock& clock) : clock_(clock), cutter_(options, clock) {}
   Result<void> add(Bytes bytes, SegmentSink& sink) override {
     TRICKLE_TRY(cutter_.add(bytes, sink));
+    held_until_ = cutter_.holds_packets() ? std::optional(clock_.now() + kPatience) : std::nullopt;
     return cutter_.totals().skipped_bytes >= kMaxForeignBytes ? check() : Result<void>();
   }
   Result<void> finish(SegmentSink& sink) override {
     TRICKLE_TRY(cutter_.finish(sink));
     return cutter_.totals().skipped_bytes > 0 ? check() : Result<void>();
+  }
+  [[nodiscard]] std::optional<TimePoint> deadline() const override { return held_until_; }
+  Result<void> on_time(SegmentSink& sink) override {
+    if (!held_until_ || clock_.now() < *held_until_) return {};
+    held_until_.reset();
+    return cutter_.flush(sink);
   }
 
  private:
@@ -36,7 +45,9 @@ class TsSplitter final : public Splitter {
     return unexpected(ErrorKind::kBadData,
                       "the input is no MPEG-TS: split it by bytes:N, seconds:S, line or eof");
   }
+  const Clock& clock_;
   TsCutter cutter_;
+  std::optional<TimePoint> held_until_;
 };
 
 class LineSplitter final : public Splitter {

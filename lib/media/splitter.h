@@ -37,7 +37,8 @@ class Splitter {
   virtual Result<void> add(std::span<const uint8_t> bytes, SegmentSink& sink) = 0;
   /// The end of the input. Call once.
   virtual Result<void> finish(SegmentSink& sink) = 0;
-  /// When the segment in hand ends even if nothing more comes; the owner then calls on_time().
+  /// When something happens even if nothing more comes: the segment in hand ends, or what was held back goes
+  /// out. The owner then calls on_time().
   [[nodiscard]] virtual std::optional<TimePoint> deadline() const { return std::nullopt; }
   virtual Result<void> on_time(SegmentSink&) { return {}; }
 };

@@ -56,6 +56,19 @@ Result<void> TsCutter::finish(SegmentSink& sink) {
     TRICKLE_TRY(sink.write(rest));
   }
   held_.clear();
+  if (totals_.segments > 0 && !has_tables()) {
+    log::warning("the input has no PAT and PMT: its segments don't stand alone");
+  }
+  return {};
+}
+
+Result<void> TsCutter::flush(SegmentSink& sink) {
+  unit_at_.reset();
+  end_run();
+  view_ = held_;
+  const size_t end = examined_;
+  TRICKLE_TRY(release(end, sink));
+  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(end));
   return {};
 }
 
@@ -133,6 +146,7 @@ Result<void> TsCutter::look_at_packet(SegmentSink& sink) {
       look_at_other(raw);
       break;
     case Kind::kUnknown:
+      if (!has_tables()) look_without_tables(raw);
       break;
   }
   examined_ += kPacketBytes;
@@ -168,13 +182,44 @@ void TsCutter::use_programs() {
       if (better) clock = &stream;
     }
   }
-  if (clock == nullptr) return;
-  kinds_[clock->pid] = Kind::kClock;
-  if (*clock == clock_stream_) return;
-  log::info("segments are cut by the {} stream with PID {}", ts::codec_name(clock->codec), clock->pid);
-  clock_stream_ = *clock;
+  if (clock != nullptr) use_clock_stream(*clock);
+}
+
+void TsCutter::use_clock_stream(const ts::ElementaryStream& stream) {
+  kinds_[stream.pid] = Kind::kClock;
+  if (stream == clock_stream_) return;
+  log::info("segments are cut by the {} stream with PID {}", ts::codec_name(stream.codec), stream.pid);
+  clock_stream_ = stream;
+  flags_seen_ = false;
   last_time_.reset();
   unwrapper_.reset();
+}
+
+// Tables come several times a second. After one without any, the stream that shows by its PES headers will
+// do.
+void TsCutter::look_without_tables(std::span<const uint8_t, kPacketBytes> raw) {
+  if (!ts::unit_start_of(raw.data())) return;
+  const auto packet = ts::parse_packet(raw);
+  if (!packet || packet->pid == ts::kNullPid) return;
+  const auto header = ts::parse_pes_header(packet->payload);
+  if (!header || !header->decode_time()) return;
+  if (clock_stream_.pid != ts::kNullPid && clock_stream_.pid == guess_.stream.pid) {  // Decided before.
+    kinds_[packet->pid] = Kind::kOther;
+    return look_at_other(raw);
+  }
+  const bool video = (header->stream_id & 0xf0) == 0xe0;
+  const bool better = video && !ts::is_video(guess_.stream.codec);
+  if (guess_.stream.pid == ts::kNullPid || better) {
+    guess_ = {{.pid = packet->pid,
+               .codec = video ? ts::Codec::kUnknownVideo : ts::Codec::kOther,
+               .descriptors = {}},
+              header->decode_time()};
+  }
+  if (guess_.stream.pid != packet->pid) return;
+  const int64_t passed = *header->decode_time() - *guess_.first_time;
+  if (passed >= 0 && passed < ts::kTicksPerSecond) return;
+  log::warning("no PAT and PMT in the first second of the input: segments don't stand alone");
+  use_clock_stream(guess_.stream);
 }
 
 // Follows how much of a PES packet is still to come, so that no segment ends inside it.
@@ -235,7 +280,9 @@ RandomAccess TsCutter::begin_unit(const ts::Packet& packet) {
   cut_at_ = cut_needs_tables_ ? examined_ : *run_at_;
   if (!ts::is_video(clock_stream_.codec)) return RandomAccess::kKeyframe;
   if (packet.scrambled || !ts::can_scan(clock_stream_.codec)) {
-    return packet.random_access ? RandomAccess::kKeyframe : RandomAccess::kNone;
+    flags_seen_ = flags_seen_ || packet.random_access;
+    if (packet.random_access) return RandomAccess::kKeyframe;
+    return flags_seen_ ? RandomAccess::kNone : RandomAccess::kRecovery;  // Nothing better is known.
   }
   scanner_.reset(clock_stream_.codec);
   return scanner_.add(packet.payload.subspan(header->header_bytes));
@@ -272,8 +319,10 @@ bool TsCutter::run_has_all_tables() const {
   const auto in_run = [this](uint16_t pid) {
     return std::find(run_pids_.begin(), run_pids_.end(), pid) != run_pids_.end();
   };
-  return std::all_of(tables_.programs().begin(), tables_.programs().end(),
-                     [&](const ts::Program& program) { return in_run(program.pmt_pid); });
+  return has_tables() &&
+         std::all_of(tables_.programs().begin(), tables_.programs().end(), [&](const ts::Program& program) {
+           return !program.complete || in_run(program.pmt_pid);
+         });
 }
 
 void TsCutter::account_time(const ts::PesHeader& header) {

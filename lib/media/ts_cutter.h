@@ -4,7 +4,10 @@
 // copied on the way, so the segments put together are the input, but for the PAT and PMT that were inserted
 // where the source did not repeat them, and for bytes that were no packets. What is held back is less than
 // one packet, and, where a cut is possible, tables until the packet behind them shows, and the head of an
-// access unit until its first slice shows what it is.
+// access unit until its first slice shows what it is; flush() lets go of those.
+//
+// A stream without PAT and PMT is cut by the flags of the first PES stream in it; its segments can't stand
+// alone.
 #pragma once
 
 #include <array>
@@ -63,8 +66,13 @@ class TsCutter {
   Result<void> finish(SegmentSink& sink);
 
   [[nodiscard]] const TsCutterTotals& totals() const { return totals_; }
-  /// True once PAT and PMT have been seen: without them nothing is ever cut.
-  [[nodiscard]] bool has_tables() const { return tables_.complete(); }
+  /// Passes on all whole packets that are held back, and with them the chance to begin a segment there: for
+  /// an input that stands still.
+  Result<void> flush(SegmentSink& sink);
+  /// Whole packets are held back.
+  [[nodiscard]] bool holds_packets() const { return held_.size() >= ts::kPacketBytes; }
+  /// True once PAT and a PMT have been seen.
+  [[nodiscard]] bool has_tables() const { return tables_.usable(); }
 
  private:
   using RandomAccess = ts::RandomAccess;
@@ -83,6 +91,8 @@ class TsCutter {
   Result<void> release(size_t end, SegmentSink& sink);
   Result<bool> skip_damage(bool at_end, SegmentSink& sink);
   Result<void> look_at_packet(SegmentSink& sink);
+  void look_without_tables(std::span<const uint8_t, ts::kPacketBytes> raw);
+  void use_clock_stream(const ts::ElementaryStream& stream);
   void look_at_table(std::span<const uint8_t, ts::kPacketBytes> raw);
   Result<void> look_at_clock_stream(std::span<const uint8_t, ts::kPacketBytes> raw, SegmentSink& sink);
   void look_at_other(std::span<const uint8_t, ts::kPacketBytes> raw);
@@ -106,6 +116,12 @@ class TsCutter {
 
   ts::ProgramTables tables_;
   std::array<Kind, 8192> kinds_{};
+  /// While there are no tables: the first video stream, else the first audio stream, that shows by itself.
+  struct Guess {
+    ts::ElementaryStream stream;
+    std::optional<int64_t> first_time;
+  };
+  Guess guess_;
   ts::ElementaryStream clock_stream_;  ///< Whose units begin segments: the first video, else the first audio.
   std::vector<OpenPes> open_pes_;      ///< Of the other streams, where their length is known.
 
@@ -124,6 +140,7 @@ class TsCutter {
   bool begun_ = false;
   bool has_units_ = false;     ///< The segment in hand has had a unit of the clock stream …
   bool stands_alone_ = false;  ///< … and began with a keyframe.
+  bool flags_seen_ = false;    ///< The clock stream marks random access.
   uint64_t segment_bytes_ = 0;
   ts::TimestampUnwrapper unwrapper_;
   std::optional<int64_t> last_time_;

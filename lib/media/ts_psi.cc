@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace trickle::ts {
 namespace {
@@ -95,13 +96,13 @@ Codec codec_of(uint8_t stream_type, Bytes descriptors) {
 
 }  // namespace
 
-bool is_video(Codec codec) { return codec >= Codec::kMpeg1Video && codec <= Codec::kVc1; }
+bool is_video(Codec codec) { return codec >= Codec::kMpeg1Video && codec <= Codec::kUnknownVideo; }
 bool is_audio(Codec codec) { return codec >= Codec::kMpegAudio; }
 
 const char* codec_name(Codec codec) {
-  static constexpr std::array<const char*, 17> kNames{
-      "other",      "MPEG-1 video", "MPEG-2 video", "MPEG-4 video", "H.264",  "HEVC", "VVC",  "AV1", "VC-1",
-      "MPEG audio", "AAC",          "AAC LATM",     "AC-3",         "E-AC-3", "DTS",  "Opus", "PCM"};
+  static constexpr std::array<const char*, 18> kNames{
+      "other", "MPEG-1 video", "MPEG-2 video", "MPEG-4 video", "H.264", "HEVC",   "VVC", "AV1",  "VC-1",
+      "video", "MPEG audio",   "AAC",          "AAC LATM",     "AC-3",  "E-AC-3", "DTS", "Opus", "PCM"};
   return kNames.at(static_cast<size_t>(codec));
 }
 
@@ -168,10 +169,13 @@ bool SectionAssembler::add(const Packet& packet, const std::function<void(Bytes)
 ProgramTables::Change ProgramTables::add(const Packet& packet, std::span<const uint8_t, kPacketBytes> raw) {
   const auto found = tables_.find(packet.pid);
   if (found == tables_.end()) return Change::kNone;
-  if (packet.payload_unit_start) found->second.collecting.clear();
-  if (found->second.collecting.size() < 2 * kMaxSectionBytes) {
-    found->second.collecting.insert(found->second.collecting.end(), raw.begin(), raw.end());
-  }
+  auto& collecting = found->second.collecting;
+  // A section may end in the packet where the next one begins.
+  const bool carries_over = packet.payload_unit_start && !packet.payload.empty() && packet.payload[0] > 0;
+  std::vector<uint8_t> carried;
+  if (carries_over) carried = collecting;
+  if (packet.payload_unit_start) collecting.clear();
+  if (collecting.size() < 2 * kMaxSectionBytes) collecting.insert(collecting.end(), raw.begin(), raw.end());
   bool changed = false;
   std::vector<std::vector<uint8_t>> sections;  // Copied: a new PAT may take the assembler itself away.
   const bool intact = found->second.assembler.add(
@@ -183,7 +187,9 @@ ProgramTables::Change ProgramTables::add(const Packet& packet, std::span<const u
     const auto table = tables_.find(packet.pid);
     const uint8_t expected = packet.pid == kPatPid ? kPatTable : kPmtTable;
     if (table == tables_.end() || section[0] != expected) continue;
-    table->second.packets = table->second.collecting;
+    auto& packets = table->second.packets[packet.pid == kPatPid ? 0 : read16(&section[3])];
+    packets = std::exchange(carried, {});
+    packets.insert(packets.end(), table->second.collecting.begin(), table->second.collecting.end());
     changed = (packet.pid == kPatPid ? use_pat(section) : use_pmt(packet.pid, section)) || changed;
   }
   return changed ? Change::kChanged : Change::kNone;
@@ -246,15 +252,21 @@ bool ProgramTables::complete() const {
                                            [](const Program& program) { return program.complete; });
 }
 
+bool ProgramTables::usable() const {
+  return std::any_of(programs_.begin(), programs_.end(),
+                     [](const Program& program) { return program.complete; });
+}
+
 std::vector<uint8_t> ProgramTables::packets() const {
   std::vector<uint8_t> all;
-  if (!complete()) return all;
-  all = tables_.at(kPatPid).packets;
-  std::vector<uint16_t> done;  // Several programs may share one PID.
+  if (!usable()) return all;
+  all = tables_.at(kPatPid).packets.at(0);
+  std::vector<const std::vector<uint8_t>*> done;  // Sections of several programs may share one packet.
   for (const Program& program : programs_) {
-    if (std::find(done.begin(), done.end(), program.pmt_pid) != done.end()) continue;
-    done.push_back(program.pmt_pid);
-    const auto& table = tables_.at(program.pmt_pid).packets;
+    if (!program.complete) continue;
+    const auto& table = tables_.at(program.pmt_pid).packets.at(program.number);
+    if (std::any_of(done.begin(), done.end(), [&](const auto* other) { return *other == table; })) continue;
+    done.push_back(&table);
     all.insert(all.end(), table.begin(), table.end());
   }
   return all;

@@ -25,8 +25,9 @@ enum class Codec : uint8_t {
   kVvc,
   kAv1,
   kVc1,
-  kMpegAudio,  ///< MPEG-1 or -2 audio, layers 1 to 3.
-  kAac,        ///< ADTS.
+  kUnknownVideo,  ///< Its PES packets say video, and nothing says more.
+  kMpegAudio,     ///< MPEG-1 or -2 audio, layers 1 to 3.
+  kAac,           ///< ADTS.
   kAacLatm,
   kAc3,
   kEac3,
@@ -87,10 +88,12 @@ class ProgramTables {
   [[nodiscard]] const std::vector<Program>& programs() const { return programs_; }
   /// True when the PAT and every PMT it lists have been seen.
   [[nodiscard]] bool complete() const;
+  /// True when the PAT and a PMT that it lists have been seen.
+  [[nodiscard]] bool usable() const;
   /// True for the PIDs of the PAT and of the PMTs.
   [[nodiscard]] bool is_table(uint16_t pid) const { return pid == kPatPid || tables_.contains(pid); }
-  /// The packets of the newest complete PAT, then those of each PMT: what a segment must begin with. A
-  /// multiple of kPacketBytes; empty unless complete().
+  /// The packets of the newest complete PAT, then those of each PMT that was seen: what a segment must begin
+  /// with. A multiple of kPacketBytes; empty unless usable().
   [[nodiscard]] std::vector<uint8_t> packets() const;
   /// Sections that were thrown away because they were damaged.
   [[nodiscard]] uint64_t damaged_sections() const { return damaged_sections_; }
@@ -99,7 +102,8 @@ class ProgramTables {
   struct Table {
     SectionAssembler assembler;
     std::vector<uint8_t> collecting;  ///< Packets since the last section start.
-    std::vector<uint8_t> packets;     ///< Those of the newest complete section.
+    /// Those of the newest complete section of each program: several may share a PID. The PAT's is 0.
+    std::map<uint16_t, std::vector<uint8_t>> packets;
   };
   bool use_pat(Bytes section);
   bool use_pmt(uint16_t pid, Bytes section);

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "media/splitter.h"
 #include "unit/media/ts_writer.h"
 
 namespace trickle {
@@ -33,12 +34,16 @@ class Collector final : public SegmentSink {
     for (const auto& segment : segments) append(joined, segment);
     return joined;
   }
+  /// Bytes of all but what was inserted: `packets` tables before each segment but the first.
+  [[nodiscard]] size_t all_without_tables(size_t packets) const {
+    return all().size() - (segments.empty() ? 0 : (segments.size() - 1) * packets * ts::kPacketBytes);
+  }
   std::vector<ByteVector> segments;
 };
 
 // One frame and one audio unit a step, a keyframe each `gop` frames, in front of it the tables if wanted.
 ByteVector make_stream(TsWriter& writer, int frames, int gop, bool tables_repeated,
-                       int64_t first_pts = 900'000) {
+                       int64_t first_pts = 900'000, size_t sei_bytes = 300) {
   ByteVector stream;
   for (int i = 0; i < frames; ++i) {
     const bool key = i % gop == 0;
@@ -46,8 +51,8 @@ ByteVector make_stream(TsWriter& writer, int frames, int gop, bool tables_repeat
       append(stream, writer.pat());
       append(stream, writer.pmt());
     }
-    append(stream,
-           writer.pes(TsWriter::kVideoPid, first_pts + i * kFrameTicks, TsWriter::h264(key, 900, 300), key));
+    append(stream, writer.pes(TsWriter::kVideoPid, first_pts + i * kFrameTicks,
+                              TsWriter::h264(key, 900, sei_bytes), key));
     append(stream,
            writer.pes(TsWriter::kAudioPid, first_pts + i * kFrameTicks, ByteVector(250, 0x33), false, true));
   }
@@ -235,6 +240,46 @@ TEST(TsCutter, SkipsWhatIsNoPacketAndCountsIt) {
   }
 }
 
+// The packets of `stream` but those of these PIDs.
+ByteVector without(const ByteVector& stream, std::initializer_list<uint16_t> pids) {
+  ByteVector rest;
+  for (size_t at = 0; at + ts::kPacketBytes <= stream.size(); at += ts::kPacketBytes) {
+    const auto* packet = stream.data() + at;
+    if (std::find(pids.begin(), pids.end(), ts::pid_of(packet)) != pids.end()) continue;
+    rest.insert(rest.end(), packet, packet + ts::kPacketBytes);
+  }
+  return rest;
+}
+
+TEST(TsCutter, CutsByTheFlagsOfTheFirstVideoStreamWhereThereIsNoPatOrPmt) {
+  for (const std::initializer_list<uint16_t> missing : {std::initializer_list<uint16_t>{ts::kPatPid},
+                                                        {TsWriter::kPmtPid},
+                                                        {ts::kPatPid, TsWriter::kPmtPid}}) {
+    FakeClock clock;
+    TsWriter writer;
+    const ByteVector stream = without(make_stream(writer, 150, 30, true), missing);
+    TsCutter cutter({}, clock);
+    Collector sink;
+    feed_paced(cutter, clock, stream, 150, sink);
+    EXPECT_GE(sink.segments.size(), 3U);  // The first second is needed to see that nothing better comes.
+    EXPECT_EQ(sink.all(), stream);
+    EXPECT_FALSE(cutter.has_tables());
+  }
+}
+
+TEST(TsCutter, RepeatsTheTablesThatAreThereWhereAPatListsAProgramThatNeverComes) {
+  FakeClock clock;
+  TsWriter writer;
+  ByteVector stream = writer.pat({{1, TsWriter::kPmtPid}, {2, 0x1fe}});
+  append(stream, writer.pmt());
+  append(stream, without(make_stream(writer, 90, 30, false), {ts::kPatPid, TsWriter::kPmtPid}));
+  TsCutter cutter({}, clock);
+  Collector sink;
+  feed_paced(cutter, clock, stream, 90, sink);
+  ASSERT_EQ(sink.segments.size(), 3U);
+  for (const auto& segment : sink.segments) expect_stands_alone(segment);
+}
+
 TEST(TsCutter, CutsSoundAloneByTime) {
   FakeClock clock;
   TsWriter writer({{TsWriter::kAudioPid, 0x0f}});
@@ -260,6 +305,29 @@ TEST(TsCutter, GoesOnOverAWrapAndCountsAJump) {
   feed_paced(cutter, clock, stream, 120, sink);
   EXPECT_EQ(sink.segments.size(), 4U);
   EXPECT_EQ(cutter.totals().time_jumps, 1U);
+}
+
+TEST(TsCutter, LetsGoOfTablesAndOfAnUndecidedUnitWhenTheInputStandsStill) {
+  FakeClock clock;
+  TsWriter writer;
+  // A keyframe shows in its first packet; the head of the one in the middle is longer.
+  ByteVector stream = make_stream(writer, 30, 10, true, 900'000, 0);
+  append(stream, make_stream(writer, 10, 10, true, 990'000, 300));
+  append(stream, make_stream(writer, 10, 10, true, 1'020'000, 0));
+  const auto splitter =
+      make_splitter({.kind = SplitMode::Kind::kKeyframe}, {.min_segment = milliseconds(0)}, clock);
+  Collector sink;
+  for (size_t at = 0; at < stream.size(); at += 47) {  // Each packet in four pieces, and then a long pause.
+    const size_t end = std::min(at + 47, stream.size());
+    ASSERT_TRUE(splitter->add(std::span(stream).subspan(at, end - at), sink));
+    while (const auto deadline = splitter->deadline()) {
+      clock.advance(*deadline - clock.now());
+      ASSERT_TRUE(splitter->on_time(sink));
+    }
+    ASSERT_LT(end - sink.all_without_tables(2), ts::kPacketBytes);
+  }
+  ASSERT_TRUE(splitter->finish(sink));
+  EXPECT_EQ(sink.segments.size(), 4U);
 }
 
 TEST(TsCutter, PassesATruncatedEndOn) {

@@ -87,6 +87,23 @@ TEST(ProgramTables, ThrowAwayASectionWithAWrongChecksum) {
   EXPECT_EQ(tables.damaged_sections(), 1U);
 }
 
+TEST(ProgramTables, RepeatThePmtsOfAllProgramsThatShareAPid) {
+  TsWriter writer;
+  ProgramTables tables;
+  feed(tables, writer.pat({{1, TsWriter::kPmtPid}, {2, TsWriter::kPmtPid}}));
+  feed(tables, writer.pmt({}, 1));
+  EXPECT_FALSE(tables.complete());
+  EXPECT_TRUE(tables.usable());
+  EXPECT_EQ(tables.packets().size(), 2 * kPacketBytes);
+  feed(tables, writer.pmt({}, 2));
+  EXPECT_TRUE(tables.complete());
+  ASSERT_EQ(tables.packets().size(), 3 * kPacketBytes);
+  ProgramTables again;
+  feed(again, tables.packets());
+  EXPECT_TRUE(again.complete());
+  EXPECT_EQ(again.programs(), tables.programs());
+}
+
 TEST(ProgramTables, FollowAChangeOfStreams) {
   TsWriter before;
   TsWriter after({{0x200, 0x24}});

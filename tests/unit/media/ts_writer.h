@@ -41,13 +41,22 @@ class TsWriter {
   explicit TsWriter(std::vector<Stream> streams = {{kVideoPid, 0x1b}, {kAudioPid, 0x0f}})
       : streams_(std::move(streams)) {}
 
-  ByteVector pat() {
-    ByteVector section{0x00, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xe0 | (kPmtPid >> 8), kPmtPid & 0xff};
+  struct Program {
+    uint16_t number;
+    uint16_t pmt_pid;
+  };
+  ByteVector pat(const std::vector<Program>& programs = {{1, kPmtPid}}) {
+    ByteVector section{0x00, 0xb0, static_cast<uint8_t>(9 + 4 * programs.size()), 0, 1, 0xc1, 0, 0};
+    for (const Program& program : programs) {
+      append(section, {static_cast<uint8_t>(program.number >> 8), static_cast<uint8_t>(program.number & 0xff),
+                       static_cast<uint8_t>(0xe0 | (program.pmt_pid >> 8)),
+                       static_cast<uint8_t>(program.pmt_pid & 0xff)});
+    }
     return section_packets(ts::kPatPid, section);
   }
 
-  ByteVector pmt(const ByteVector& program_info = {}) {
-    ByteVector section{0x02, 0, 0, 0, 1, 0xc1, 0, 0, 0xe1, 0x00};
+  ByteVector pmt(const ByteVector& program_info = {}, uint8_t number = 1) {
+    ByteVector section{0x02, 0, 0, 0, number, 0xc1, 0, 0, 0xe1, 0x00};
     section.push_back(static_cast<uint8_t>(0xf0 | (program_info.size() >> 8)));
     section.push_back(static_cast<uint8_t>(program_info.size() & 0xff));
     append(section, program_info);
