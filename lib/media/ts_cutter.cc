@@ -76,7 +76,7 @@ Result<void> TsCutter::flush(SegmentSink& sink) {
 Result<size_t> TsCutter::advance(Bytes view, bool at_end, SegmentSink& sink) {
   view_ = view;
   while (examined_ < view_.size()) {
-    if (view_[examined_] != ts::kSyncByte) {
+    if (in_damage_ || view_[examined_] != ts::kSyncByte) {
       TRICKLE_TRY_ASSIGN(const bool found, skip_damage(at_end, sink));
       if (!found) break;
     } else if (view_.size() - examined_ >= kPacketBytes) {
@@ -121,8 +121,9 @@ Result<bool> TsCutter::skip_damage(bool at_end, SegmentSink& sink) {
   unit_at_.reset();
   end_run();
   TRICKLE_TRY(release(examined_, sink));
-  const auto skip = ts::find_sync(view_, at_end);
+  const auto skip = ts::find_sync(view_, at_end, !in_damage_);
   if (!skip) return false;
+  in_damage_ = *skip == view_.size();  // It goes on in what comes next.
   totals_.skipped_bytes += *skip;
   if (const auto skipped = skip_reports_.add(clock_.now(), *skip)) {
     log::warning("skipped {} bytes of the input that are no transport stream packets", *skipped);
@@ -233,6 +234,14 @@ void TsCutter::look_at_other(std::span<const uint8_t, kPacketBytes> raw) {
   if (open == open_pes_.end() && !starts) return;
   const auto packet = ts::parse_packet(raw);
   if (!packet) return;
+  const int counter = packet->continuity_counter;
+  if (open != open_pes_.end() && !starts) {
+    if (counter == open->counter) return;           // The same packet again.
+    if (counter != ((open->counter + 1) & 0x0f)) {  // A part is lost: it isn't worth waiting for its end.
+      open_pes_.erase(open);
+      return;
+    }
+  }
   size_t remaining = open != open_pes_.end() ? open->remaining_bytes : 0;
   if (starts) {
     const auto header = ts::parse_pes_header(packet->payload);
@@ -240,9 +249,10 @@ void TsCutter::look_at_other(std::span<const uint8_t, kPacketBytes> raw) {
   }
   remaining -= std::min(remaining, packet->payload.size());
   if (open == open_pes_.end()) {
-    if (remaining > 0) open_pes_.push_back({pid, remaining});
+    if (remaining > 0) open_pes_.push_back({pid, remaining, counter});
   } else if (remaining > 0) {
     open->remaining_bytes = remaining;
+    open->counter = counter;
   } else {
     open_pes_.erase(open);
   }

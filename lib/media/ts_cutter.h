@@ -80,6 +80,7 @@ class TsCutter {
   struct OpenPes {
     uint16_t pid;
     size_t remaining_bytes;
+    int counter;  ///< Of its newest packet.
   };
   struct Reached {
     bool min;
@@ -127,6 +128,7 @@ class TsCutter {
 
   // Offsets count from the first byte of view_, which is the first byte that has not been passed on.
   ts::Bytes view_;                  ///< During add() and finish() only.
+  bool in_damage_ = false;          ///< What comes next is no packet until three in a row have shown.
   size_t examined_ = 0;             ///< Packets before this have been looked at.
   std::optional<size_t> run_at_;    ///< An unbroken run of tables, from a PAT on, that ends at examined_.
   std::vector<uint16_t> run_pids_;  ///< Tables that begin in it.

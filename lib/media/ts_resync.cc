@@ -25,9 +25,14 @@ Fit fits(Bytes bytes, size_t at, bool at_end) {
 
 }  // namespace
 
-std::optional<size_t> find_sync(Bytes bytes, bool at_end) {
-  if (const Fit aligned = fits(bytes, kPacketBytes, at_end); aligned == Fit::kYes) return kPacketBytes;
-  for (size_t at = 1; at < bytes.size(); ++at) {
+std::optional<size_t> find_sync(Bytes bytes, bool at_end, bool behind_packet) {
+  if (behind_packet) {
+    const Fit aligned = fits(bytes, kPacketBytes, at_end);
+    if (aligned == Fit::kYes) return kPacketBytes;
+    if (aligned == Fit::kUnknown)
+      return std::nullopt;  // The answer must not depend on how much is here already.
+  }
+  for (size_t at = behind_packet ? 1 : 0; at < bytes.size(); ++at) {
     const void* found = std::memchr(bytes.data() + at, kSyncByte, bytes.size() - at);
     if (found == nullptr) break;
     at = static_cast<size_t>(static_cast<const uint8_t*>(found) - bytes.data());

@@ -8,11 +8,13 @@
 
 namespace trickle::ts {
 
-/// Where the next packet begins in `bytes`, which don't begin with one. A damaged sync byte with the packets
-/// behind it in place is passed over whole; otherwise a place counts whose following packets begin right,
-/// too. \param at_end nothing follows `bytes`. \return an offset > 0 (bytes.size() when there is no packet in
-/// them and none can begin in them), or nothing when more bytes are needed to tell.
-[[nodiscard]] std::optional<size_t> find_sync(Bytes bytes, bool at_end);
+/// Where the next packet begins in `bytes`: a place whose following packets begin right, too.
+/// \param at_end nothing follows `bytes`.
+/// \param behind_packet `bytes` follow a packet, but don't begin with one; then a damaged sync byte with the
+/// packets behind it in place is passed over whole. False: they follow other damage.
+/// \return bytes.size() when there is no packet in them and none can begin in them; nothing when more bytes
+/// are needed to tell.
+[[nodiscard]] std::optional<size_t> find_sync(Bytes bytes, bool at_end, bool behind_packet = true);
 
 /// True when `bytes`, the first of a stream, look like transport stream packets, aligned or not: three sync
 /// bytes at the right distance (fewer where there are fewer bytes) within the first kProbeBytes.
