@@ -15,6 +15,7 @@
 #include "cli/tool.h"
 #include "io/fd_io.h"
 #include "io/whole_file.h"
+#include "trickle/channel_info.h"
 #include "trickle/subscriber.h"
 
 namespace {
@@ -33,6 +34,8 @@ struct Options {
   bool lines = false;
   std::string dir;
   std::string idle_timeout = "0";
+  bool info = false;
+  bool json = false;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -57,6 +60,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--idle-timeout", options.idle_timeout,
                  "Give up when nothing has come for so long; 0: never")
       ->type_name("DURATION");
+  auto* info =
+      app.add_flag("--info", options.info,
+                   "Print what is in the channel and stop: next number, sizes, codecs, resolution, fps, GOP");
+  app.add_flag("--json", options.json, "With --info: as JSON")->needs(info);
   cli::add_connection_options(app, options.connection);
 }
 
@@ -150,7 +157,15 @@ Result<void> copy(Subscriber& subscriber, Output& output) {
   }
 }
 
+Result<void> print_info(const Options& options, const CLI::App& app, cli::Context& context) {
+  TRICKLE_TRY_ASSIGN(const SubscriberOptions wanted, subscriber_options(options, app, context));
+  TRICKLE_TRY_ASSIGN(const ChannelInfo info, inspect_channel(wanted));
+  const std::string text = options.json ? to_json(info) : to_text(info);
+  return write_until_stopped(STDOUT_FILENO, std::as_bytes(std::span(text)), context.stop);
+}
+
 Result<void> run(const Options& options, const CLI::App& app, cli::Context& context) {
+  if (options.info) return print_info(options, app, context);
   TRICKLE_TRY(prepare_output(options));
   TRICKLE_TRY_ASSIGN(SubscriberOptions wanted, subscriber_options(options, app, context));
   TRICKLE_TRY_ASSIGN(const auto subscriber, Subscriber::open(std::move(wanted)));

@@ -165,6 +165,141 @@ subscribe() {
   tail -c 50000 in.ts | cmp - <(tail -c 50000 out)
 }
 
+# make_certificate: cert.pem and key.pem for 127.0.0.1.
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2 \
+    -subj /CN=localhost -addext 'subjectAltName=IP:127.0.0.1,DNS:localhost' 2>/dev/null
+}
+
+@test "TLS: a certificate that is not trusted is 5 at once, --cacert trusts it, --insecure warns" {
+  trickle-relay --help | grep -q tls-cert || skip "this relay knows no TLS"
+  make_certificate
+  start_relay --tls-cert cert.pem --tls-key key.pem
+  local url=https://${RELAY#*//}/c
+  run bash -c 'echo "{}" | trickle-pub --retry forever "$1"' - "$url"
+  [ "$status" -eq 5 ]
+  [[ "$output" == *certificate* ]]
+  run trickle-sub --retry forever "$url"
+  [ "$status" -eq 5 ]
+  head -c 3000000 /dev/urandom >in
+  trickle-pub --cacert cert.pem --split bytes:1M --keep-channel "$url" <in
+  trickle-sub --cacert cert.pem --start 0 --segments 3 "$url" >out
+  cmp in out
+  trickle-sub --insecure --start 0 --segments 3 "$url" >out 2>log
+  cmp in out
+  grep -q 'warning: certificates are not verified' log
+}
+
+@test "no secret is in a log, in the statistics, or in what ps shows of a token from a file" {
+  printf 'tok-SECRET\n' >tokens
+  start_relay
+  mkfifo feed
+  background bash -c 'exec trickle-pub --log-level trace --stats pub.json --token-file tokens \
+    "http://user:SECRET@${1#*//}/c?token=SECRET" <feed 2>pub.log' - "$RELAY"
+  local pub=$LAST
+  exec 7>feed
+  printf '{"a":1}\n' >&7
+  background env TRICKLE_TOKEN=tok-SECRET TRICKLE_SUBSCRIBE_URL="http://user:SECRET@${RELAY#*//}/c?token=SECRET" \
+    trickle-sub --log-level trace --stats sub.json --wait --start 0 >out 2>sub.log
+  local sub=$LAST
+  wait_until 10 grep -q a out
+  run cat "/proc/$sub/cmdline"
+  [[ "$output" != *SECRET* ]]
+  run cat "/proc/$pub/cmdline"
+  [[ "$output" != *tok-SECRET* ]]
+  kill -KILL "$RELAY_PID"  # For messages about a server that is gone, too.
+  printf '{"a":2}\n' >&7
+  wait_until 20 grep -q 'trying again' pub.log
+  wait_until 20 grep -q 'trying again' sub.log
+  kill -TERM "$sub"
+  wait "$sub" || true
+  exec 7>&-
+  kill -KILL "$pub"
+  run cat pub.log sub.log pub.json sub.json
+  [[ "$output" != *SECRET* ]]
+}
+
+@test "under --on-lag drop a server that stands still never blocks the input; the loss is told and exit code 1" {
+  start_relay
+  mkfifo feed
+  background bash -c 'exec trickle-pub --split bytes:1M --on-lag drop --buffer 4M "$1" <feed 2>log' - "$RELAY/c"
+  local pub=$LAST
+  exec 7>feed
+  head -c 1000000 /dev/zero >&7
+  wait_until 10 curl -sf "$RELAY/c/next"
+  kill -STOP "$RELAY_PID"
+  timeout 20 head -c 50000000 /dev/zero >&7  # Far more than fits in pipes and buffers.
+  kill -CONT "$RELAY_PID"
+  exec 7>&-
+  status=0
+  wait "$pub" || status=$?
+  cat log
+  [ "$status" -eq 1 ]
+  local sum
+  sum=$(sed -n 's/.*info: published [0-9]* segments, \([0-9]*\) bytes; lost [0-9]* segments, \([0-9]*\) bytes$/\1+\2/p' log)
+  [ "$((sum))" -eq 51000000 ]
+  grep -q 'not acknowledged' log
+}
+
+@test "under --on-lag block a server that stands still for a while loses nothing" {
+  start_relay --window 100
+  head -c 20000000 /dev/urandom >in
+  kill -STOP "$RELAY_PID"
+  background bash -c 'exec trickle-pub --split bytes:1M --buffer 4M --keep-channel "$1" <in 2>log' - "$RELAY/c"
+  local pub=$LAST
+  sleep 2  # How long the server stands still.
+  kill -CONT "$RELAY_PID"
+  wait "$pub"
+  trickle-sub --start 0 --segments 20 "$RELAY/c" >out
+  cmp in out
+}
+
+@test "under --on-lag fail a server that is too slow ends it with 1 and one sentence" {
+  start_relay
+  mkfifo feed
+  background bash -c 'exec trickle-pub --split bytes:1M --on-lag fail --buffer 4M "$1" <feed 2>log' - "$RELAY/c"
+  local pub=$LAST
+  exec 7>feed
+  head -c 1000000 /dev/zero >&7
+  wait_until 10 bash -c "curl -sf $RELAY/c/next"
+  kill -STOP "$RELAY_PID"
+  head -c 50000000 /dev/zero >&7 2>/dev/null || true
+  exec 7>&-
+  status=0
+  wait "$pub" || status=$?
+  kill -CONT "$RELAY_PID"
+  cat log
+  [ "$status" -eq 1 ]
+  grep -q 'too slow' log
+}
+
+@test "what is not MPEG-TS is named under auto, and passes whole under bytes, seconds and eof" {
+  start_relay --window 100
+  make_clip clip.ts 1
+  ffmpeg -nostdin -v error -i clip.ts -c copy -bsf:a aac_adtstoasc -movflags frag_keyframe+empty_moov clip.mp4
+  ffmpeg -nostdin -v error -i clip.ts -c copy -bsf:a aac_adtstoasc clip.flv
+  ffmpeg -nostdin -v error -i clip.ts -c copy -bsf:a aac_adtstoasc clip.mkv
+  ffmpeg -nostdin -v error -i clip.ts -an -c copy clip.h264
+  local name what how
+  while read -r name what; do
+    run bash -c 'trickle-pub --keep-channel "$1" <"$2"' - "$RELAY/auto-$name" "clip.$name"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"the input is $what, whose keyframes are not known here"* ]]
+    for how in bytes:50K seconds:1 eof; do
+      trickle-pub --keep-channel --split "$how" "$RELAY/$name-${how%:*}" <"clip.$name"
+      local count
+      count=$(trickle-sub --info --json "$RELAY/$name-${how%:*}" | jq '.segments | length')
+      trickle-sub --start 0 --segments "$count" "$RELAY/$name-${how%:*}" >out
+      cmp "clip.$name" out
+    done
+  done <<'KINDS'
+mp4 MP4
+flv FLV
+mkv Matroska or WebM
+h264 a raw H.264 or HEVC stream
+KINDS
+}
+
 @test "it knows nothing of FFmpeg, Boost or LibTorch" {
   run ldd "$(command -v trickle-pub)"
   [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]

@@ -160,6 +160,31 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
   [ "$(TRICKLE_TOKEN=letmein TRICKLE_SUBSCRIBE_URL=$RELAY/t trickle-sub --segments 1)" = x ]
 }
 
+@test "--info tells number, sizes, codecs, size, frame rate and GOP of a channel" {
+  start_relay
+  make_clip clip.ts 4 320x240 30
+  trickle-pub --min-segment 0 --keep-channel "$RELAY/c" <clip.ts
+  trickle-sub --info --json "$RELAY/c?token=hidden" >info.json
+  [ "$(jq -c '[.next, .content_type, (.segments | length), .segments[0].complete]' info.json)" = '[4,"video/MP2T",4,true]' ]
+  [ "$(jq '[.segments[].bytes] | add' info.json)" = "$(trickle-sub --start oldest --segments 4 "$RELAY/c" | wc -c)" ]
+  [ "$(jq -c '.streams[0] | [.codec, .width, .height, (.fps | round), (.gop_s | round)]' info.json)" = '["H.264",320,240,30,1]' ]
+  [ "$(jq -r '.streams[1].codec' info.json)" = AAC ]
+  run cat info.json
+  [[ "$output" != *hidden* ]]
+  run --separate-stderr trickle-sub --info "$RELAY/c"
+  [[ "$output" == *"H.264, 320x240, 30 fps, a keyframe each 1 s"* ]]
+}
+
+@test "--info of an empty channel, of one that is no video, and of none" {
+  start_relay
+  curl -sf -X POST "$RELAY/empty"
+  [ "$(trickle-sub --info --json "$RELAY/empty" | jq -c '[.next, .segments]')" = '[0,[]]' ]
+  put e 0 '{"a":1}'
+  [ "$(trickle-sub --info --json "$RELAY/e" | jq -c '[.segments[0].bytes, .streams, .content_type]')" = '[7,[],"application/json"]' ]
+  run trickle-sub --info "$RELAY/none"
+  [ "$status" -eq 3 ]
+}
+
 @test "it knows nothing of FFmpeg, Boost or LibTorch" {
   run ldd "$(command -v trickle-sub)"
   [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "media/ts_cutter.h"
+#include "media/ts_probe.h"
 
 namespace {
 
@@ -67,6 +68,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto& totals = cutter.totals();
   if (sink.written_bytes + totals.skipped_bytes != size + totals.inserted_bytes) std::abort();
   if (sink.segments != totals.segments) std::abort();
+  trickle::ts::TsProbe probe;
+  probe.add(input);
+  [[maybe_unused]] const auto streams = probe.streams();
+  for (const auto codec :
+       {trickle::ts::Codec::kH264, trickle::ts::Codec::kHevc, trickle::ts::Codec::kMpeg2Video}) {
+    [[maybe_unused]] const auto found =
+        trickle::ts::find_video_size(codec, input.first(std::min<size_t>(size, 3000)));
+  }
   if (size > 0 && cuts(input, size) != cuts(input, piece)) std::abort();
   return 0;
 }

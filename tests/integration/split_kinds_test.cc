@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "integration/decode_video.h"
 #include "media/ts_cutter.h"
+#include "media/ts_probe.h"
 
 namespace trickle {
 namespace {
@@ -206,6 +207,24 @@ TEST_P(SplitKinds, TheCutDoesNotDependOnThePiecesOfTheInput) {
   for (uint32_t seed = 1; seed <= 6; ++seed) {
     const Cut pieces = cut(input, options, size_t{1} << (2 * seed + 2), seed);
     EXPECT_TRUE(pieces.segments == whole.segments) << "seed " << seed;
+  }
+}
+
+TEST_P(SplitKinds, TheProbeFindsCodecSizeAndRateOfTheVideoWithoutDecoding) {
+  const std::string name = GetParam().name;
+  ts::TsProbe probe;
+  const ByteVector input = load(name);
+  for (size_t at = 0; at < input.size(); at += 1000) {
+    probe.add(std::span(input).subspan(at, std::min<size_t>(1000, input.size() - at)));
+  }
+  const auto streams = probe.streams();
+  ASSERT_FALSE(streams.empty());
+  if (!ts::can_scan(streams[0].codec)) return;
+  ASSERT_TRUE(streams[0].size);
+  EXPECT_EQ(*streams[0].size, (ts::VideoSize{160, 120}));
+  ASSERT_TRUE(streams[0].fps);
+  if (name.starts_with("h264_aac") || name.starts_with("hevc") || name.starts_with("mpeg2")) {
+    EXPECT_NEAR(*streams[0].fps, 25, 0.1);
   }
 }
 
