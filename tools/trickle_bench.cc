@@ -67,9 +67,9 @@ void add_relay_command(CLI::App& tool, RelayOptions& options) {
   CLI::App& app =
       subcommand(tool, "relay", "Load on trickle servers: CPU, delay, memory, every byte checked");
   bench::RelayBenchOptions& b = options.bench;
-  app.add_option("--server", b.servers, "Server that runs here (repeatable); by default a relay of its own")
-      ->type_name("PID|URL")
-      ->default_str("")
+  app.add_option("--server", b.servers, "Server that runs here, or a relay of its own (repeatable)")
+      ->type_name("PID|URL|own")
+      ->default_str("own")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--bare", b.bare, "Also the least loop that could do it, as the limit");

@@ -128,19 +128,24 @@ std::string format_table(const std::vector<Variant>& variants, const json& docum
   return table.to_string();
 }
 
+ServerUnderTest own_relay(const RelayBenchOptions& options) {
+  ServerUnderTest own{.label = "trickle-relay", .server = {}};
+  own.command = {program_beside("trickle-relay"), "--listen", "127.0.0.1:0", "--log-level", "warning"};
+  own.command.insert(own.command.end(), options.relay_arguments.begin(), options.relay_arguments.end());
+  return own;
+}
+
 std::vector<ServerUnderTest> targets_of(const RelayBenchOptions& options) {
   std::vector<ServerUnderTest> targets;
-  for (const auto& server : options.servers) targets.push_back({.label = server, .server = server});
-  if (options.servers.empty()) {
-    ServerUnderTest own{.label = "trickle-relay", .server = {}};
-    own.command = {program_beside("trickle-relay"), "--listen", "127.0.0.1:0", "--log-level", "warning"};
-    own.command.insert(own.command.end(), options.relay_arguments.begin(), options.relay_arguments.end());
-    targets.push_back(std::move(own));
+  for (const auto& server : options.servers) {
+    targets.push_back(server == "own" ? own_relay(options)
+                                      : ServerUnderTest{.label = server, .server = server});
   }
+  if (targets.empty()) targets.push_back(own_relay(options));
   if (options.bare) {
     targets.push_back({.label = "bare loop",
                        .server = {},
-                       .command = {program_beside("trickle-bench"), "bare", "--listen", "127.0.0.1:0", "--log-level", "warning"}});
+                       .command = {program_beside("trickle-bench"), "bare", "--log-level", "warning"}});
   }
   return targets;
 }

@@ -11,7 +11,8 @@
 namespace trickle::bench {
 
 struct RelayBenchOptions {
-  /// PID or URL of running servers on this machine. None: a trickle-relay of our own for each round.
+  /// PID or URL of running servers on this machine, or "own": a trickle-relay started anew for each round.
+  /// None is the same as that.
   std::vector<std::string> servers;
   std::vector<std::string> relay_arguments;  ///< For the relay of our own.
   bool bare = false;                         ///< The bare loop too.
