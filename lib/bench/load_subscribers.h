@@ -1,7 +1,9 @@
 // Many subscribers on one epoll loop. Private to lib/bench.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bench/load.h"
@@ -33,10 +35,13 @@ class Subscribers {
 
  private:
   class Subscriber;
+  void ask_due();
+
   LoadShared& shared_;
   UniqueFd epoll_;
   Histogram delays_;
   std::vector<char> buffer_;
+  std::deque<std::pair<Subscriber*, TimePoint>> asking_;  ///< Want to ask for their next segment, since when.
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
   std::vector<UniqueFd> stalled_;
 };

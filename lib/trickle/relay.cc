@@ -96,6 +96,7 @@ Relay::State::State(boost::asio::io_context& io_context, RelayOptions relay_opti
       counters(shared_counters ? *shared_counters : own_counters),
       store(make_memory_store(store_limits(options), system_clock())),
       started(system_clock().now()),
+      deliveries(std::make_shared<DeliveryQueue>(io_context)),
       continue_timer(io_context),
       sweep_timer(io_context),
       drain_timer(io_context) {}

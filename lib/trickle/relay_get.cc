@@ -65,6 +65,7 @@ class Cursor {
 // One GET of one segment. Lives as long as its exchange wants to know whether the client left.
 class SegmentReader final : public BodySource,
                             public ChangeListener,
+                            public DueReader,
                             public std::enable_shared_from_this<SegmentReader> {
  public:
   SegmentReader(RelayStatePtr state, std::shared_ptr<http::Exchange> exchange, ReadGrant grant,
@@ -78,7 +79,7 @@ class SegmentReader final : public BodySource,
   }
   ~SegmentReader() {
     --state_->readers;
-    unlink();
+    ChangeListener::unlink();
     state_->store->release(cursor_.segment());
   }
 
@@ -86,10 +87,12 @@ class SegmentReader final : public BodySource,
     exchange_->on_disconnect([self = shared_from_this()] {});  // Holds this as long as the exchange lasts.
     exchange_->release_headers();
     cursor_.segment()->listeners().add(*this);
-    on_change();
+    deliver();
   }
 
-  void on_change() override {
+  void on_change() override { state_->deliveries->add(*this); }
+
+  void deliver() override {
     const auto self = shared_from_this();
     if (begun_) return exchange_->wake();
     const Segment& segment = *cursor_.segment();
@@ -142,6 +145,7 @@ class SegmentReader final : public BodySource,
 // One GET of /live: goes on from segment to segment, over gaps, until the channel ends.
 class LiveReader final : public BodySource,
                          public ChangeListener,
+                         public DueReader,
                          public std::enable_shared_from_this<LiveReader> {
  public:
   LiveReader(RelayStatePtr state, std::shared_ptr<http::Exchange> exchange, ReadGrant grant)
@@ -154,7 +158,7 @@ class LiveReader final : public BodySource,
   }
   ~LiveReader() {
     --state_->readers;
-    unlink();
+    ChangeListener::unlink();
     state_->store->release(cursor_.segment());
   }
 
@@ -163,10 +167,12 @@ class LiveReader final : public BodySource,
     exchange_->release_headers();
     cursor_.segment()->listeners().add(*this);
     state_->store->listen(*channel_, channel_listener_);
-    on_change();
+    deliver();
   }
 
-  void on_change() override {
+  void on_change() override { state_->deliveries->add(*this); }
+
+  void deliver() override {
     const auto self = shared_from_this();
     go_on();
     if (begun_) return exchange_->wake();
@@ -208,7 +214,7 @@ class LiveReader final : public BodySource,
       if (!passed && !skipped) return;
       auto next = state_->store->follow(*channel_, current->number());
       if (!next) return;
-      unlink();
+      ChangeListener::unlink();
       cursor_.move_to(next);
       next->listeners().add(*this);
       state_->store->release(current);

@@ -8,6 +8,7 @@
 
 #include "base/counters.h"
 #include "trickle/channel_store.h"
+#include "trickle/delivery_queue.h"
 #include "trickle/hls_channels.h"
 #include "trickle/relay.h"
 #include "trickle/relay_numbers.h"
@@ -50,6 +51,7 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   RelayNumbers numbers;
   std::function<http::ServerNumbers()> server_numbers;
   HlsChannels playlists;
+  std::shared_ptr<DeliveryQueue> deliveries;
 
   // In the order in which they are due.
   boost::intrusive::list<WaitingPost, boost::intrusive::constant_time_size<false>> waiting_posts;
