@@ -1,9 +1,14 @@
 // trickle-bench: load and truth. Each figure that the documentation states is made by one of its subcommands.
+#include <cstdio>
+
 #include "base/log.h"
 #include "base/try.h"
 #include "base/units.h"
 #include "bench/bare_server.h"
+#include "bench/chain_bench.h"
+#include "bench/cutter_bench.h"
 #include "bench/relay_bench.h"
+#include "bench/startup_bench.h"
 #include "cli/listen_options.h"
 #include "cli/tool.h"
 
@@ -26,9 +31,18 @@ struct BareOptions {
   uint64_t flip_every = 0;
 };
 
+struct ChainOptions {
+  bench::ChainBenchOptions bench;
+  std::string size = "1280x720";
+  bool pipes = false;
+};
+
 struct Options {
   RelayOptions relay;
   BareOptions bare;
+  bench::StartupBenchOptions startup;
+  bench::CutterBenchOptions cutter;
+  ChainOptions chain;
 };
 
 CLI::App& subcommand(CLI::App& app, const char* name, const char* summary) {
@@ -107,6 +121,62 @@ void add_bare_command(CLI::App& tool, BareOptions& options) {
       ->type_name("N");
 }
 
+void add_rounds_option(CLI::App& app, size_t& rounds) {
+  app.add_option("--rounds", rounds, "Of each, in turn; medians are shown")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+}
+
+void add_startup_command(CLI::App& tool, bench::StartupBenchOptions& options) {
+  CLI::App& app = subcommand(tool, "startup", "From the start of each program until it is of use");
+  add_rounds_option(app, options.rounds);
+  add_json_option(app, options.json);
+}
+
+void add_cutter_command(CLI::App& tool, bench::CutterBenchOptions& options) {
+  CLI::App& app = subcommand(tool, "cutter", "How fast a transport stream is cut, and that nothing changes");
+  app.add_option("CLIP", options.clip, "MPEG-TS; by default one is made")->type_name("");
+  add_rounds_option(app, options.rounds);
+  add_json_option(app, options.json);
+}
+
+void add_chain_command(CLI::App& tool, ChainOptions& options) {
+  CLI::App& app =
+      subcommand(tool, "chain", "sub | decode | fx | encode | pub over a relay, against one ffmpeg");
+  bench::ChainBenchOptions& b = options.bench;
+  app.add_option("CLIP", b.clip, "MPEG-TS with H.264; by default one is made")->type_name("");
+  app.add_option("--size", options.size, "Of the clip; with --latency also of one that is given")
+      ->type_name("WxH");
+  app.add_option("--fps", b.shape.fps, "Of the clip that is made")->type_name("N")->check(CLI::Range(1, 240));
+  app.add_option("--seconds", b.shape.seconds, "Length of the clip that is made")
+      ->type_name("N")
+      ->check(CLI::Range(2, 3600));
+  app.add_option("--effect", b.effect, "What fx does")->type_name("EFFECT");
+  app.add_option("--graph", b.graph, "What ffmpeg does in its place; known for red_tint and none")
+      ->type_name("GRAPH");
+  app.add_flag("--pipes", options.pipes, "Frames through pipes instead of shared memory");
+  app.add_flag("--latency", b.latency,
+               "The delay of each frame at the clip's own pace, instead of the speed");
+  add_rounds_option(app, b.rounds);
+  add_json_option(app, b.json);
+}
+
+Result<void> run_cutter(const bench::CutterBenchOptions& options, cli::Context& context) {
+  // The clip passes hundreds of times, and each time the cutter would say what it cuts by.
+  TRICKLE_TRY(log::configure("trickle-bench", "warning", log::Format::kText));
+  return bench::run_cutter_bench(options, context.stop);
+}
+
+Result<void> run_chain(ChainOptions& options, cli::Context& context) {
+  bench::ClipShape& shape = options.bench.shape;
+  if (std::sscanf(options.size.c_str(), "%dx%d", &shape.width, &shape.height) != 2 || shape.width < 16 ||
+      shape.height < 16) {
+    return unexpected(ErrorKind::kUsage, "--size '" + options.size + "' is no size like 1280x720");
+  }
+  options.bench.shm = !options.pipes;
+  return bench::run_chain_bench(options.bench, context.stop);
+}
+
 Result<std::chrono::milliseconds> milliseconds_of(const char* option, const std::string& text) {
   const auto parsed = parse_duration(text);
   if (!parsed) return unexpected(ErrorKind::kUsage, std::string(option) + " " + parsed.error().message());
@@ -143,10 +213,17 @@ int main(int argc, char** argv) {
   cli::Tool tool("trickle-bench", "Measure trickle servers and filters, and check what comes out of them.");
   Options options;
   add_relay_command(tool.app(), options.relay);
+  add_chain_command(tool.app(), options.chain);
+  add_cutter_command(tool.app(), options.cutter);
+  add_startup_command(tool.app(), options.startup);
   add_bare_command(tool.app(), options.bare);
   tool.app().require_subcommand(1);
   return tool.run(argc, argv, [&](cli::Context& context) -> Result<void> {
-    if (tool.app().got_subcommand("relay")) return run_relay(options.relay, context);
+    const auto given = [&tool](const char* command) { return tool.app().got_subcommand(command); };
+    if (given("relay")) return run_relay(options.relay, context);
+    if (given("chain")) return run_chain(options.chain, context);
+    if (given("cutter")) return run_cutter(options.cutter, context);
+    if (given("startup")) return bench::run_startup_bench(options.startup, context.stop);
     return run_bare(options.bare, context);
   });
 }

@@ -104,7 +104,53 @@ start_bare() {
   [ "$(json '.servers[0].subscribers.median')" = 250 ]
 }
 
+@test "startup times every program" {
+  trickle-bench startup --rounds 1 --json bench.json >table
+  [ "$(json '.programs | length')" = 8 ]
+  [ "$(json '[.programs[].ms.median] | min > 0')" = true ]
+  grep -q '^trickle-relay  *it listens ' table
+}
+
+@test "cutter cuts a clip, and what comes out is the clip" {
+  make_clip clip.ts 2
+  trickle-bench cutter --rounds 1 --json bench.json clip.ts >table 2>bench.log
+  [ "$(json '.segments')" = 2 ]
+  [ "$(json '.cutter_gb_per_s.median > 0')" = true ]
+  # What is damaged can't come out as it was.
+  head -c 100000 clip.ts >damaged.ts
+  printf 'damage' | dd of=damaged.ts bs=1 seek=50000 conv=notrunc status=none
+  head -c 1000 /dev/urandom >>damaged.ts
+  tail -c +1000 clip.ts >>damaged.ts
+  run trickle-bench cutter --rounds 1 damaged.ts
+  [ "$status" -eq 6 ]
+  run trickle-bench cutter --rounds 1 nowhere.ts
+  [ "$status" -eq 2 ]
+}
+
+@test "chain runs the tools against ffmpeg, and every frame comes out" {
+  trickle-bench chain --size 160x120 --fps 10 --seconds 2 --rounds 1 --json bench.json >table
+  [ "$(json '.frames')" = 20 ]
+  [ "$(json '[.sides[].fps[0]] | min > 0')" = true ]
+  [ "$(json '.cpu_ms_per_frame_by_process | keys | join(" ")')" = "decode encode fx pub relay sub" ]
+  grep -q 'all 20 frames came out' table
+}
+
+@test "chain measures the delay of each frame" {
+  trickle-bench chain --latency --effect none --pipes --size 160x120 --fps 10 --seconds 3 --rounds 1 \
+    --json bench.json >table
+  [ "$(json '.rounds[0].missing')" = 0 ]
+  [ "$(json '.rounds[0] | .p50_ms > 0 and .p50_ms <= .p99_ms and .first_frame_ms > 0')" = true ]
+}
+
+@test "chain says so when a program of it fails" {
+  run trickle-bench chain --size 160x120 --fps 10 --seconds 2 --effect nosuch --graph null --rounds 1
+  [ "$status" -eq 1 ]
+  [[ $output == *"trickle-fx failed"* ]]
+  run trickle-bench chain --size big
+  [ "$status" -eq 2 ]
+}
+
 @test "trickle-bench's --help pages are as documented" {
   golden trickle-bench.help trickle-bench --help
-  for command in relay bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
+  for command in relay chain cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
 }
