@@ -1,8 +1,10 @@
 // trickle-fx: effects on frames, or on encoded media that it decodes and encodes itself.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -24,6 +26,7 @@
 #include "fx/live_chain.h"
 #include "fx/registry.h"
 #include "fx/run_chain.h"
+#include "io/fd_io.h"
 #include "media/shm_pool.h"
 
 namespace {
@@ -35,6 +38,7 @@ struct Options {
   bool list = false;
   bool json = false;
   std::string control;
+  std::string ready;
   std::string device = "auto";
   std::string output = "auto";
   bool process_audio = false;
@@ -71,6 +75,22 @@ Result<void> update(fx::LiveChain& chain, std::string_view line, OnceASecond& re
     log::info("the effects are now {} ({} updates)", fx::to_string(update.chain), *count);
   }
   return {};
+}
+
+// For a supervisor that starts programs before it needs them.
+Result<void> tell_ready(const std::string& where) {
+  if (where.empty()) return {};
+  int number = -1;
+  const char* const end = where.data() + where.size();
+  if (!where.starts_with("fd:") || std::from_chars(where.data() + 3, end, number).ptr != end ||
+      ::fcntl(number, F_SETFD, FD_CLOEXEC) != 0) {
+    return unexpected(ErrorKind::kUsage, fmt::format("--ready {}: there is no such open descriptor", where));
+  }
+  const UniqueFd fd(number);
+  const std::string_view line = "ready\n";
+  // Whoever has stopped listening does not want to know.
+  const Result<void> told = write_full(fd.get(), std::as_bytes(std::span(line)));
+  return told || told.error().kind() == ErrorKind::kClosed ? Result<void>() : told;
 }
 
 Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& where, fx::LiveChain& chain) {
@@ -125,6 +145,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const auto chain,
                      fx::LiveChain::make(std::move(spec), effect_host(context.counters, shared)));
   if (options.process_audio) chain->process_sound_too();
+  TRICKLE_TRY(tell_ready(options.ready));
   TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain));
   TRICKLE_TRY_ASSIGN(OpenedInput input, open_input(STDIN_FILENO, options.decode, context.counters,
                                                    context.stop, nullptr, shared));
@@ -150,6 +171,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--json", options.json, "With --list: as JSON");
   app.add_option("--control", options.control, "Take updates of the effects from here, as JSON lines")
       ->type_name("fd:N|SOCKET");
+  app.add_option("--ready", options.ready, "Write a line to this descriptor once the effects are loaded")
+      ->type_name("fd:N");
   app.add_option("--device", options.device, "Where models run: auto, cpu, cuda or cuda:N")
       ->type_name("DEVICE");
   app.add_option("--output", options.output, "What to write; auto: what was read")

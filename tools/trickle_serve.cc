@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +30,7 @@ struct Options {
   std::string token_file;
   std::string programs;
   std::string state_dir;
+  std::vector<std::string> preload;
   std::string model_dir;
   std::string stream_memory = "0";
   std::string allow_private = "auto";
@@ -65,6 +67,11 @@ Result<void> complete(Options& options) {
                                                                  : options.allow_private == "yes";
   TRICKLE_TRY_ASSIGN(serve.worker.stream.memory_bytes, parse_bytes(options.stream_memory));
   serve.worker.stream.chain.limits.memory_bytes = serve.worker.stream.memory_bytes;
+  for (const std::string& effect : options.preload) {
+    TRICKLE_TRY_ASSIGN(fx::ChainSpec chain, fx::parse_chain(std::span(&effect, 1)));
+    worker::make_files_absolute(chain);
+    serve.preload.push_back(std::move(chain));
+  }
   if (!options.auth_token_file.empty()) {
     TRICKLE_TRY_ASSIGN(serve.api.tokens, read_tokens(options.auth_token_file));
   }
@@ -140,6 +147,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--programs", options.programs,
                  "Directory of the chain's programs; default: beside this one, then PATH")
       ->type_name("DIR");
+  app.add_option("--preload", options.preload,
+                 "Keep a process with this effect ready, its model loaded; repeatable")
+      ->default_str("")
+      ->type_name("EFFECT[:K=V,...]");
   app.add_option("--state-dir", options.state_dir,
                  "Remember published channels here, to close them if this process is killed")
       ->type_name("DIR");

@@ -70,6 +70,7 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
  private:
   void launch(bool restarted);
   Result<void> start_stages(const std::vector<StagePlan>& plans);
+  StageStart stage_start(size_t index);
   void on_stage_exit(size_t index);
   void judge(size_t index);
   void suspect();
@@ -144,27 +145,41 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
     input = std::move(held.read_end);
     held_input_ = std::move(held.write_end);
   }
+  std::vector<std::optional<WarmStage>> warm(plans.size());
+  for (size_t i = 1; i + 1 < plans.size() && options_.take_warm; ++i) warm[i] = options_.take_warm(plans[i]);
   for (size_t i = 0; i < plans.size(); ++i) {
-    Pipe joint;
-    if (i + 1 < plans.size()) {
-      TRICKLE_TRY_ASSIGN(joint, make_pipe());
-      grow_pipe(joint.write_end.get(), kPipeBytes);
+    if (warm[i]) {
+      warm[i]->stage->adopt(stage_start(i));
+      stages_.push_back(std::move(warm[i]->stage));
+      input = std::move(warm[i]->output);
+      continue;
     }
-    StageStart start;
-    start.log = options_.log;
-    start.limits = options_.limits;
-    start.program_directory = options_.program_directory;
+    StageStart start = stage_start(i);
     start.standard_input = std::move(input);
-    start.standard_output = std::move(joint.write_end);
-    start.on_exit = [this, i] { on_stage_exit(i); };
-    start.on_numbers = [this] {
-      if (callbacks_.on_numbers) callbacks_.on_numbers();
-    };
+    if (i + 1 < plans.size() && warm[i + 1]) {
+      start.standard_output = std::move(warm[i + 1]->input);
+    } else if (i + 1 < plans.size()) {
+      TRICKLE_TRY_ASSIGN(Pipe joint, make_pipe());
+      grow_pipe(joint.write_end.get(), kPipeBytes);
+      start.standard_output = std::move(joint.write_end);
+      input = std::move(joint.read_end);
+    }
     TRICKLE_TRY_ASSIGN(auto stage, Stage::start(io_, plans[i], std::move(start)));
     stages_.push_back(std::move(stage));
-    input = std::move(joint.read_end);
   }
   return {};
+}
+
+StageStart Chain::Impl::stage_start(size_t index) {
+  StageStart start;
+  start.log = options_.log;
+  start.limits = options_.limits;
+  start.program_directory = options_.program_directory;
+  start.on_exit = [this, index] { on_stage_exit(index); };
+  start.on_numbers = [this] {
+    if (callbacks_.on_numbers) callbacks_.on_numbers();
+  };
+  return start;
 }
 
 void Chain::Impl::on_stage_exit(size_t index) {

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct ChainOptions {
   log::StreamLog log;
   ChildLimits limits;                       ///< Of each process.
   std::filesystem::path program_directory;  ///< See find_program().
+  /// Where there is a process that was started by such a plan already, it is taken. May be empty.
+  std::function<std::optional<WarmStage>(const StagePlan&)> take_warm;
   size_t restart_limit = 3;
   std::chrono::seconds restart_window{120};
   std::chrono::milliseconds stop_deadline{2000};  ///< After stop(): SIGTERM to what has not drained by then.
@@ -37,7 +40,7 @@ struct ChainOptions {
   /// that died beside it may be reaped later.
   std::chrono::milliseconds settle_time{200};
   HangLimits hang;                                ///< When a stage that lives counts as dead.
-  std::chrono::milliseconds watch_interval{200};  ///< From one look for that to the next.
+  std::chrono::milliseconds watch_interval{100};  ///< From one look for that to the next.
   std::chrono::seconds drain_deadline{30};        ///< After the end of input; what is left then is killed.
 };
 

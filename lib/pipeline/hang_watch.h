@@ -28,7 +28,7 @@ struct StageSigns {
 };
 
 struct HangLimits {
-  Duration stopped = std::chrono::milliseconds(400);
+  Duration stopped = std::chrono::milliseconds(300);
   Duration idle = std::chrono::seconds(5);      ///< Without a report, or without progress while input waits.
   Duration loading = std::chrono::seconds(60);  ///< The same before its first report or progress.
 };

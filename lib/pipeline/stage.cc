@@ -55,7 +55,8 @@ class RunningStage final : public Stage {
         role_(plan.role),
         log_sink_(std::move(start.log)),
         on_exit_(std::move(start.on_exit)),
-        on_numbers_(std::move(start.on_numbers)) {}
+        on_numbers_(std::move(start.on_numbers)),
+        on_ready_(std::move(start.on_ready)) {}
 
   ~RunningStage() override { close_pipes(); }
 
@@ -74,6 +75,14 @@ class RunningStage final : public Stage {
       spec.arguments.push_back(fmt::format("fd:{}", control.read_end.get()));
       spec.descriptors.push_back(std::move(control.read_end));
       control_ = ControlWriter::make(io, std::move(control.write_end));
+    }
+    if (plan.tells_ready) {
+      TRICKLE_TRY_ASSIGN(Pipe told, make_pipe());
+      spec.arguments.push_back("--ready");
+      spec.arguments.push_back(fmt::format("fd:{}", told.write_end.get()));
+      spec.descriptors.push_back(std::move(told.write_end));
+      told_ = LineReader::start(io, std::move(told.read_end), kLineLimitBytes,
+                                [this](std::string_view) { take_ready_line(); });
     }
     auto environment = plan.environment;
     environment.emplace_back("TRICKLE_LOG_FORMAT", "json");
@@ -95,6 +104,14 @@ class RunningStage final : public Stage {
   [[nodiscard]] StageRole role() const override { return role_; }
   [[nodiscard]] pid_t pid() const override { return child_->pid(); }
   [[nodiscard]] const std::optional<ChildExit>& exit() const override { return child_->exit(); }
+  void adopt(StageStart start) override {
+    log_sink_ = std::move(start.log);
+    on_exit_ = std::move(start.on_exit);
+    on_numbers_ = std::move(start.on_numbers);
+    on_ready_ = std::move(start.on_ready);
+  }
+  [[nodiscard]] bool ready() const override { return ready_; }
+
   [[nodiscard]] StageSigns signs() const override {
     StageSigns signs;
     signs.running = !exit();
@@ -129,6 +146,11 @@ class RunningStage final : public Stage {
     log_sink_.write(line.level, fmt::format("{}: {}", name_, line.message));
   }
 
+  void take_ready_line() {
+    ready_ = true;
+    if (on_ready_) on_ready_();
+  }
+
   void take_stats_line(std::string_view text) {
     auto numbers = parse_stage_numbers(text, numbers_);
     if (!numbers) return;
@@ -140,6 +162,7 @@ class RunningStage final : public Stage {
   void close_pipes() {
     if (log_) log_->close();
     if (stats_) stats_->close();
+    if (told_) told_->close();
     if (control_) control_->close();
   }
 
@@ -153,11 +176,12 @@ class RunningStage final : public Stage {
   std::string name_;
   StageRole role_;
   log::StreamLog log_sink_;
-  std::function<void()> on_exit_, on_numbers_;
+  std::function<void()> on_exit_, on_numbers_, on_ready_;
   std::string last_error_;
   StageNumbers numbers_;
   uint64_t reports_ = 0;
-  std::shared_ptr<LineReader> log_, stats_;
+  std::shared_ptr<LineReader> log_, stats_, told_;
+  bool ready_ = false;
   std::shared_ptr<ControlWriter> control_;
   std::unique_ptr<Child> child_;
 };

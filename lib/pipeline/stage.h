@@ -18,13 +18,17 @@
 
 namespace trickle::pipeline {
 
-/// What to start for a stage. `--stats fd:N` and, where it has a control pipe, `--control fd:N` are added.
+/// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N` and `--ready fd:N`
+/// are added.
 struct StagePlan {
   std::string program;  ///< "trickle-sub"; also its name in logs and status.
   StageRole role = StageRole::kFilter;
   std::vector<std::string> arguments;                            ///< Nothing secret: ps shows them.
   std::vector<std::pair<std::string, std::string>> environment;  ///< URLs and tokens.
   bool has_control = false;
+  bool tells_ready = false;  ///< It has --ready: says when what it has to load is loaded.
+
+  friend bool operator==(const StagePlan&, const StagePlan&) = default;
 };
 
 struct StageStart {
@@ -34,6 +38,7 @@ struct StageStart {
   UniqueFd standard_input, standard_output;
   std::function<void()> on_exit;     ///< After everything the child wrote has been handled.
   std::function<void()> on_numbers;  ///< A new line of statistics has come.
+  std::function<void()> on_ready;    ///< It has told that it is ready.
 };
 
 /// Belongs to the thread that runs the io_context. Dying, it kills the child.
@@ -49,6 +54,11 @@ class Stage {
   [[nodiscard]] virtual pid_t pid() const = 0;
   /// Empty while it runs.
   [[nodiscard]] virtual const std::optional<ChildExit>& exit() const = 0;
+  /// Gives it over to another owner: log and callbacks of `start` take the place of those before.
+  virtual void adopt(StageStart start) = 0;
+  /// True once a stage that tells has told.
+  [[nodiscard]] virtual bool ready() const = 0;
+
   /// What there is to see of it now, for the watch over hangs.
   [[nodiscard]] virtual StageSigns signs() const = 0;
   /// Whether the next stage's input is still open: see Child::holds_output().
@@ -60,6 +70,13 @@ class Stage {
   virtual void send_signal(int signal) = 0;
   /// Sends a line of settings to its control pipe, if it has one; the newest of a burst wins.
   virtual void control(const std::string& line) = 0;
+};
+
+/// A stage that was started before the chain it will belong to.
+struct WarmStage {
+  std::unique_ptr<Stage> stage;
+  UniqueFd input;   ///< Writes to its standard input.
+  UniqueFd output;  ///< Reads from its standard output.
 };
 
 }  // namespace trickle::pipeline

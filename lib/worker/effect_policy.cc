@@ -35,6 +35,13 @@ Result<std::string> place_of(const std::string& file, std::string_view name, con
   return path.string();
 }
 
+std::string* file_of(fx::EffectSpec& spec, std::string_view effect, std::string_view parameter) {
+  const auto found = spec.parameters.find(parameter);
+  if (effect != spec.effect || found == spec.parameters.end()) return nullptr;
+  auto* file = std::get_if<std::string>(&found->second);
+  return file == nullptr || file->empty() ? nullptr : file;
+}
+
 Result<void> admit(fx::EffectSpec& spec, const EffectRules& rules) {
   const auto is_this = [&](const auto& name) { return name == spec.effect; };
   if (std::any_of(rules.allowed.begin(), rules.allowed.end(), is_this)) return {};
@@ -44,10 +51,8 @@ Result<void> admit(fx::EffectSpec& spec, const EffectRules& rules) {
                                   spec.effect));
   }
   for (const auto& [effect, parameter] : kFiles) {
-    const auto found = spec.parameters.find(parameter);
-    if (effect != spec.effect || found == spec.parameters.end()) continue;
-    auto* file = std::get_if<std::string>(&found->second);
-    if (file == nullptr || file->empty()) continue;
+    std::string* file = file_of(spec, effect, parameter);
+    if (file == nullptr) continue;
     TRICKLE_TRY_ASSIGN(*file, place_of(*file, parameter, rules));
   }
   return {};
@@ -58,6 +63,18 @@ Result<void> admit(fx::EffectSpec& spec, const EffectRules& rules) {
 Result<fx::ChainSpec> admit_effects(fx::ChainSpec chain, const EffectRules& rules) {
   for (auto& spec : chain.effects) TRICKLE_TRY(admit(spec, rules));
   return chain;
+}
+
+void make_files_absolute(fx::ChainSpec& chain) {
+  for (auto& spec : chain.effects) {
+    for (const auto& [effect, parameter] : kFiles) {
+      std::error_code failure;
+      std::string* file = file_of(spec, effect, parameter);
+      if (file == nullptr) continue;
+      const auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(*file, failure), failure);
+      if (!failure) *file = path.string();
+    }
+  }
 }
 
 }  // namespace trickle::worker

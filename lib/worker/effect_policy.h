@@ -19,4 +19,7 @@ struct EffectRules {
 /// \return kUsage with a sentence for a file outside of it, or for an effect that can't be kept to it.
 Result<fx::ChainSpec> admit_effects(fx::ChainSpec chain, const EffectRules& rules);
 
+/// Makes the files that the chain names absolute, as admit_effects() does: for what the operator asks for.
+void make_files_absolute(fx::ChainSpec& chain);
+
 }  // namespace trickle::worker

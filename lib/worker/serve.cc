@@ -19,6 +19,7 @@
 #include "worker/channel_closer.h"
 #include "worker/channel_memory.h"
 #include "worker/registration.h"
+#include "worker/warm_pool.h"
 
 namespace trickle::worker {
 namespace {
@@ -51,6 +52,7 @@ class Service {
   Service(ServeOptions options, std::unique_ptr<ChannelMemory> memory)
       : memory_(std::move(memory)),
         closers_(io_, options.worker.stream.plan),
+        warm_(io_, options.worker.stream.chain.program_directory, options.worker.stream.chain.limits),
         worker_(io_, complete(options.worker)),
         api_(io_, worker_, options.api),
         server_(io_, {.server_name = "trickle-serve"},
@@ -58,7 +60,9 @@ class Service {
         last_answers_(io_),
         watchdog_(io_),
         stop_event_(io_),
-        level_signals_(io_, SIGUSR1, SIGUSR2) {}
+        level_signals_(io_, SIGUSR1, SIGUSR2) {
+    for (const fx::ChainSpec& effects : options.preload) preload(effects);
+  }
 
   Result<Endpoint> listen(const Endpoint& endpoint) { return server_.listen(endpoint); }
 
@@ -81,11 +85,23 @@ class Service {
     options.stream.close_channel = [this](const std::string& url, std::function<void()> done) {
       closers_.close(url, std::move(done));
     };
+    options.stream.chain.take_warm = [this](const pipeline::StagePlan& plan) { return warm_.take(plan); };
     if (memory_) {
       options.stream.on_channel_open = [this](const std::string& url) { memory_->remember(url); };
       options.stream.on_channel_closed = [this](const std::string& url) { memory_->forget(url); };
     }
     return options;
+  }
+
+  // Streams are taken once the first process of each is ready, or is known to fail: those that don't ask for
+  // it can do without.
+  void preload(const fx::ChainSpec& effects) {
+    worker_.begin_loading();
+    warm_.keep(plan_effects(effects),
+               [this, name = fx::to_string(effects)](const std::optional<std::string>& failure) {
+                 if (!failure) log::info("{} is ready", name);
+                 worker_.end_loading(failure);
+               });
   }
 
   // Before the first start: it might be on one of these channels.
@@ -137,6 +153,7 @@ class Service {
   std::unique_ptr<ChannelMemory> memory_;
   std::unique_ptr<Registration> registration_;
   ChannelClosers closers_;
+  WarmPool warm_;
   Worker worker_;
   Api api_;
   http::Server server_;

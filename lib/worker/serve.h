@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <vector>
 
 #include "io/endpoint.h"
 #include "io/stop.h"
@@ -15,7 +16,8 @@ struct ServeOptions {
   Endpoint listen{"127.0.0.1", 8080};
   WorkerOptions worker;
   ApiOptions api;
-  std::filesystem::path state_dir;  ///< Where published channels are remembered; empty: nowhere.
+  std::vector<fx::ChainSpec> preload;  ///< Effects of which a process is kept ready.
+  std::filesystem::path state_dir;     ///< Where published channels are remembered; empty: nowhere.
 };
 
 /// Serves until `stop`, then ends every stream properly, and returns. Call it on a thread that lives as long

@@ -19,6 +19,8 @@ namespace {
 // Segments are a second or two long, and their bytes come as they are made: this is a pause, not a rhythm.
 constexpr std::chrono::seconds kSilentInput{5};
 
+constexpr std::chrono::seconds kSilentOutput{5};
+
 const pipeline::StageStatus* find_stage(const std::vector<pipeline::StageStatus>& stages,
                                         std::string_view name) {
   for (const auto& stage : stages) {
@@ -39,7 +41,8 @@ nlohmann::ordered_json process_status(const pipeline::StageStatus& stage) {
           {"bytes_in", stage.totals.bytes_in},
           {"bytes_out", stage.totals.bytes_out},
           {"latency_p50_ms", stage.now.latency_p50_ms},
-          {"latency_p99_ms", stage.now.latency_p99_ms}};
+          {"latency_p99_ms", stage.now.latency_p99_ms},
+          {"last_error", redact_secrets(stage.now.last_error)}};
 }
 
 }  // namespace
@@ -54,6 +57,7 @@ Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions 
       on_ended_(std::move(on_ended)),
       started_at_(system_clock().now()),
       last_input_at_(started_at_),
+      last_output_at_(started_at_),
       noted_state_("OFFLINE") {
   times_.started = times_.state = unix_time();
   options_.chain.log = log_;
@@ -126,6 +130,7 @@ void Stream::on_numbers() {
   }
   if (const auto* pub = find_stage(stages, kPubProgram); pub && pub->now.bytes_out != output_bytes_) {
     output_bytes_ = pub->now.bytes_out;
+    last_output_at_ = system_clock().now();
     times_.output = unix_time();
     if (!std::exchange(had_output_, true)) side_->event("send_first_processed_segment");
   }
@@ -213,7 +218,9 @@ const char* Stream::state() const {
   if (failed_) return "ERROR";
   if (ended_ || numbers().frames_in == 0) return "OFFLINE";
   if (restarting_) return "DEGRADED_INFERENCE";
-  if (system_clock().now() - last_input_at_ > kSilentInput) return "DEGRADED_INPUT";
+  const TimePoint now = system_clock().now();
+  if (now - last_input_at_ > kSilentInput) return "DEGRADED_INPUT";
+  if (!request_.publish_url.empty() && now - last_output_at_ > kSilentOutput) return "DEGRADED_INFERENCE";
   return "ONLINE";
 }
 

@@ -104,6 +104,7 @@ class Stream {
   std::unique_ptr<SideChannels> side_;
   TimePoint started_at_;
   TimePoint last_input_at_;
+  TimePoint last_output_at_;
   TimePoint memory_checked_at_;
   Times times_;
   std::string noted_state_;

@@ -51,6 +51,7 @@ StagePlan plan_decode(const StreamParams& params) {
 StagePlan plan_fx(const StreamParams& params) {
   StagePlan stage;
   stage.program = kFxProgram;
+  stage.tells_ready = true;
   stage.has_control = true;
   for (const auto& spec : params.effects.effects) {
     stage.arguments.push_back(spec.effect);
@@ -62,6 +63,17 @@ StagePlan plan_fx(const StreamParams& params) {
   stage.environment.emplace_back("TRICKLE_TRANSPORT", "shm");
   return stage;
 }
+
+}  // namespace
+
+// Also kept warm by the worker: must be the same for the same effects.
+StagePlan plan_effects(const fx::ChainSpec& effects) {
+  StreamParams params;
+  params.effects = effects;
+  return plan_fx(params);
+}
+
+namespace {
 
 StagePlan plan_encode(const StreamParams& params) {
   StagePlan stage;

@@ -28,6 +28,9 @@ inline constexpr const char* kPubProgram = "trickle-pub";
 std::vector<pipeline::StagePlan> plan_stream(const StartRequest& request, const StreamParams& params,
                                              const PlanOptions& options, bool restarted);
 
+/// The trickle-fx of such a chain, for whoever starts one before its stream.
+pipeline::StagePlan plan_effects(const fx::ChainSpec& effects);
+
 /// What a running trickle-decode is told when the size or rate changes: one line of JSON.
 [[nodiscard]] std::string decode_control_line(const StreamParams& params);
 

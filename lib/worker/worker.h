@@ -55,7 +55,11 @@ class Worker {
   /// Something has to be done before the first start: until end_loading() was called as often, starts are
   /// refused.
   void begin_loading() { ++loading_; }
-  void end_loading() { --loading_; }
+  /// With what went wrong, if anything did: that is then told by state() until a good start.
+  void end_loading(const std::optional<std::string>& failure = {}) {
+    --loading_;
+    if (failure) last_failure_ = *failure;
+  }
   [[nodiscard]] bool loading() const { return loading_ > 0; }
 
   /// Hands a signal to every process of every stream.

@@ -338,3 +338,45 @@ for line in sys.stdin: pass" '
   clean() { [ "$(children)" = 0 ] && [ "$(descriptors)" -le "$((before + 1))" ]; }
   wait_until 10 clean
 }
+
+@test "--preload keeps a process ready, and a stream with exactly that effect takes it" {
+  fake trickle-fx 'echo $$ >>"$FAKE_LOG.started"; until [ -e "$FAKE_LOG.loaded" ]; do sleep 0.02; done; echo ready >&"$READY"; cat'
+  start_serve --preload red_tint:intensity=0.25 --capacity 2
+  call GET /health
+  [ "$body" = '{"status":"LOADING"}' ]
+  call GET /readyz
+  [ "$code" = 503 ]
+  call POST /api/stream/start "{$BODY}"
+  [ "$code" = 503 ]
+  touch control.log.loaded
+  is_ready() { call GET /readyz && [ "$code" = 200 ]; }
+  wait_until 10 is_ready
+  call GET /health
+  [ "$body" = '{"status":"IDLE"}' ]
+  warm=$(cat control.log.started)
+  call POST /api/stream/start "{$BODY, \"gateway_request_id\": \"a\", \"params\": {\"effect\": \"red_tint\", \"intensity\": 0.5}}"
+  fx_of() { curl -sS "$WORKER/api/streams/$1" | jq '.processes[] | select(.name == "trickle-fx").pid'; }
+  [ "$(fx_of a)" != "$warm" ]
+  call POST /api/stream/start "{$BODY, \"gateway_request_id\": \"b\", \"params\": {\"effect\": \"red_tint\", \"intensity\": 0.25}}"
+  [ "$(fx_of b)" = "$warm" ]
+  # Another one takes its place; and a restart of the chain takes that.
+  third() { [ "$(wc -l <control.log.started)" -ge 3 ]; }
+  wait_until 10 third
+  next=$(tail -n 1 control.log.started)
+  kill -KILL "$warm"
+  restarted() { [ "$(fx_of b)" = "$next" ]; }
+  wait_until 10 restarted
+}
+
+@test "an effect that can't be preloaded is told, and other streams are taken" {
+  fake trickle-fx 'case $* in *) [ -e "$FAKE_LOG.works" ] || { echo "{\"level\":\"error\",\"message\":\"no such model\"}" >&2; exit 2; }; cat;; esac'
+  start_serve --preload red_tint
+  is_idle() { call GET /health && [ "$(field .status)" = IDLE ]; }
+  wait_until 10 is_idle
+  call GET /api/stream/status
+  [ "$(field .error_message)" = 'trickle-fx ended with exit code 2: no such model' ]
+  touch control.log.works
+  call POST /api/stream/start "{$BODY}"
+  [ "$code" = 200 ]
+  run -2 trickle-serve --preload sepia --programs fake
+}
