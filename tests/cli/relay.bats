@@ -126,6 +126,20 @@ channel_says() {
   [ "$(ask --data x "$RELAY/cam/0")" = 404 ]
 }
 
+@test "percent-encoded names, absolute targets and queries mean the same channel" {
+  start_relay --base-path /live/
+  [ "$(ask --data x "$RELAY/live/c%61m/%30")" = 200 ]
+  [ "$(ask "$RELAY/live/cam/0")" = 200 ]
+  [ "$(cat body)" = x ]
+  [ "$(ask --request-target "http://elsewhere.example/live/cam/0" "$RELAY/")" = 200 ]
+  [ "$(cat body)" = x ]
+  [ "$(ask --request-target "http://elsewhere.example" "$RELAY/")" = 404 ]
+  [ "$(ask "$RELAY/live/cam/0?player=1")" = 200 ]
+  [ "$(ask --data x "$RELAY/live/a%2Fb/0")" = 400 ]
+  [ "$(ask --data x "$RELAY/live/%00/0")" = 400 ]
+  [ "$(ask --data x "$RELAY/live/%zz/0")" = 400 ]
+}
+
 @test "the window and the caps hold" {
   start_relay --window 2 --max-segment-bytes 1K
   for seq in 0 1 2; do ask --data "$seq" "$RELAY/cam/$seq" >/dev/null; done
@@ -167,6 +181,40 @@ channel_says() {
   [ "$(cat post.status)" = 200 ]
   wait "$RELAY_PID"
   grep -q '1 segments\|2 segments' relay.log
+}
+
+@test "at SIGTERM the feed tells of the end, and a reader gets the open segment to its last byte" {
+  start_relay --changefeed --drain 1m
+  slow_post "$RELAY/cam/0"
+  echo first >&7
+  wait_until 20 channel_says '"bytes":6'
+  background curl -sN --max-time 60 -o reader.body "$RELAY/cam/0" 7>&-
+  reader=$LAST
+  wait_until 20 grep -q first reader.body
+  background curl -s --max-time 60 -o feed.body "$RELAY/_changes/1" 7>&-
+  feed=$LAST
+  wait_until 20 eval "curl -s $RELAY/_health | grep -q '\"readers\":2,'"
+  kill -TERM "$RELAY_PID"
+  wait "$feed"
+  [ "$(cat feed.body)" = '{"removed":["cam"]}' ]
+  run ! curl -s --max-time 10 "$RELAY/_health" # Nobody new is accepted.
+  echo last >&7
+  exec 7>&-
+  wait "$POST_PID"
+  grep -q 200 post.status
+  wait "$reader"
+  [ "$(cat reader.body)" = $'first\nlast' ]
+  wait "$RELAY_PID"
+}
+
+@test "at SIGTERM a writer that does not end is given --drain and no more" {
+  start_relay --drain 100ms
+  slow_post "$RELAY/cam/0"
+  echo first >&7
+  wait_until 20 channel_says '"bytes":6'
+  kill -TERM "$RELAY_PID"
+  wait "$RELAY_PID"
+  exec 7>&-
 }
 
 @test "a second signal ends it at once with 130" {
