@@ -59,6 +59,7 @@ AVCodecID av_codec_of(ts::Codec codec) {
       return AV_CODEC_ID_OPUS;
     case ts::Codec::kPcmBluray:
       return AV_CODEC_ID_PCM_BLURAY;
+    case ts::Codec::kUnknownVideo:
     case ts::Codec::kOther:
       break;
   }
