@@ -7,6 +7,7 @@
 #include "bench/bare_server.h"
 #include "bench/chain_bench.h"
 #include "bench/cutter_bench.h"
+#include "bench/fx_bench.h"
 #include "bench/relay_bench.h"
 #include "bench/startup_bench.h"
 #include "cli/listen_options.h"
@@ -37,11 +38,17 @@ struct ChainOptions {
   bool pipes = false;
 };
 
+struct FxOptions {
+  bench::FxBenchOptions bench;
+  std::string size = "1920x1080";
+};
+
 struct Options {
   RelayOptions relay;
   BareOptions bare;
   bench::StartupBenchOptions startup;
   bench::CutterBenchOptions cutter;
+  FxOptions fx;
   ChainOptions chain;
 };
 
@@ -140,6 +147,17 @@ void add_cutter_command(CLI::App& tool, bench::CutterBenchOptions& options) {
   add_json_option(app, options.json);
 }
 
+void add_fx_command(CLI::App& tool, FxOptions& options) {
+  CLI::App& app =
+      subcommand(tool, "fx", "Each colour effect on each pixel format, against a copy and FFmpeg");
+  bench::FxBenchOptions& b = options.bench;
+  app.add_option("--size", options.size, "Of the frames")->type_name("WxH");
+  app.add_option("--pix-fmt", b.format, "Only this pixel format")->type_name("FORMAT");
+  app.add_option("--effect", b.effect, "Only this effect")->type_name("EFFECT");
+  add_rounds_option(app, b.rounds);
+  add_json_option(app, b.json);
+}
+
 void add_chain_command(CLI::App& tool, ChainOptions& options) {
   CLI::App& app =
       subcommand(tool, "chain", "sub | decode | fx | encode | pub over a relay, against one ffmpeg");
@@ -167,12 +185,21 @@ Result<void> run_cutter(const bench::CutterBenchOptions& options, cli::Context& 
   return bench::run_cutter_bench(options, context.stop);
 }
 
-Result<void> run_chain(ChainOptions& options, cli::Context& context) {
-  bench::ClipShape& shape = options.bench.shape;
-  if (std::sscanf(options.size.c_str(), "%dx%d", &shape.width, &shape.height) != 2 || shape.width < 16 ||
-      shape.height < 16) {
-    return unexpected(ErrorKind::kUsage, "--size '" + options.size + "' is no size like 1280x720");
+Result<void> parse_size(const std::string& text, int& width, int& height) {
+  if (std::sscanf(text.c_str(), "%dx%d", &width, &height) == 2 && width >= 16 && width <= 16384 &&
+      height >= 16 && height <= 16384) {
+    return {};
   }
+  return unexpected(ErrorKind::kUsage, "--size '" + text + "' is no size like 1280x720");
+}
+
+Result<void> run_fx(FxOptions& options, cli::Context& context) {
+  TRICKLE_TRY(parse_size(options.size, options.bench.width, options.bench.height));
+  return bench::run_fx_bench(options.bench, context.stop);
+}
+
+Result<void> run_chain(ChainOptions& options, cli::Context& context) {
+  TRICKLE_TRY(parse_size(options.size, options.bench.shape.width, options.bench.shape.height));
   options.bench.shm = !options.pipes;
   return bench::run_chain_bench(options.bench, context.stop);
 }
@@ -214,6 +241,7 @@ int main(int argc, char** argv) {
   Options options;
   add_relay_command(tool.app(), options.relay);
   add_chain_command(tool.app(), options.chain);
+  add_fx_command(tool.app(), options.fx);
   add_cutter_command(tool.app(), options.cutter);
   add_startup_command(tool.app(), options.startup);
   add_bare_command(tool.app(), options.bare);
@@ -222,6 +250,7 @@ int main(int argc, char** argv) {
     const auto given = [&tool](const char* command) { return tool.app().got_subcommand(command); };
     if (given("relay")) return run_relay(options.relay, context);
     if (given("chain")) return run_chain(options.chain, context);
+    if (given("fx")) return run_fx(options.fx, context);
     if (given("cutter")) return run_cutter(options.cutter, context);
     if (given("startup")) return bench::run_startup_bench(options.startup, context.stop);
     return run_bare(options.bare, context);

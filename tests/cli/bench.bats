@@ -127,6 +127,19 @@ start_bare() {
   [ "$status" -eq 2 ]
 }
 
+@test "fx measures each colour effect on each pixel format" {
+  trickle-bench fx --size 64x48 --rounds 1 --json bench.json >table
+  [ "$(json '[.results[].format] | unique | length')" = 12 ]
+  [ "$(json '[.results[] | .ns_per_pixel, .copy_ratio] | min > 0')" = true ]
+  [ "$(json '[.results[] | select(.effect == "red_tint") | .ffmpeg_ratio] | min > 0')" = true ]
+  trickle-bench fx --size 64x48 --rounds 1 --effect invert --pix-fmt rgb24 --json bench.json >table
+  [ "$(json '.results | length')" = 1 ]
+  run trickle-bench fx --effect nosuch
+  [ "$status" -eq 2 ]
+  run trickle-bench fx --pix-fmt nosuch
+  [ "$status" -eq 2 ]
+}
+
 @test "chain runs the tools against ffmpeg, and every frame comes out" {
   trickle-bench chain --size 160x120 --fps 10 --seconds 2 --rounds 1 --json bench.json >table
   [ "$(json '.frames')" = 20 ]
@@ -152,5 +165,5 @@ start_bare() {
 
 @test "trickle-bench's --help pages are as documented" {
   golden trickle-bench.help trickle-bench --help
-  for command in relay chain cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
+  for command in relay chain fx cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
 }
