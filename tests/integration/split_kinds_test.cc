@@ -17,6 +17,7 @@
 #include "integration/decode_video.h"
 #include "media/ts_cutter.h"
 #include "media/ts_probe.h"
+#include "test_paths.h"
 
 namespace trickle {
 namespace {
