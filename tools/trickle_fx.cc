@@ -23,6 +23,7 @@
 #include "codec/media_graph.h"
 #include "codec/open.h"
 #include "codec/pcm_source.h"
+#include "fx/event_lines.h"
 #include "fx/live_chain.h"
 #include "fx/registry.h"
 #include "fx/run_chain.h"
@@ -42,6 +43,10 @@ struct Options {
   std::string device = "auto";
   std::string output = "auto";
   bool process_audio = false;
+  std::string on_lag = "block";
+  std::string events;
+  std::string overlay = "none";
+  bool show_loading = false;
   bool shared_memory = false;
   DecodeOptions decode;
   EncodeOptions encode;
@@ -68,8 +73,18 @@ Result<fx::ChainSpec> chain_spec(const Options& options) {
   return spec;
 }
 
-Result<void> update(fx::LiveChain& chain, std::string_view line, OnceASecond& reports) {
-  TRICKLE_TRY_ASSIGN(const fx::ChainUpdate update, chain.update(line));
+// What the panel takes of an update holds only if the rest of it does.
+Result<void> update(fx::LiveChain& chain, fx::LoadingPanel& panel, std::string_view line,
+                    OnceASecond& reports) {
+  const auto before = panel.state();
+  TRICKLE_TRY_ASSIGN(const std::string rest, panel.take_update(line));
+  if (rest.empty()) return {};
+  Result<fx::ChainUpdate> updated = chain.update(rest);
+  if (!updated) {
+    panel.restore(before);
+    return unexpected(std::move(updated).error());
+  }
+  const fx::ChainUpdate& update = *updated;
   if (const auto count = reports.add(std::chrono::steady_clock::now())) {
     if (!update.unknown.empty()) log::warning("control: no effect knows {}", fmt::join(update.unknown, ", "));
     log::info("the effects are now {} ({} updates)", fx::to_string(update.chain), *count);
@@ -93,11 +108,13 @@ Result<void> tell_ready(const std::string& where) {
   return told || told.error().kind() == ErrorKind::kClosed ? Result<void>() : told;
 }
 
-Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& where, fx::LiveChain& chain) {
+Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& where, fx::LiveChain& chain,
+                                                           fx::LoadingPanel& panel) {
   if (where.empty()) return std::unique_ptr<cli::ControlChannel>();
-  return cli::ControlChannel::start(where, [&chain, reports = OnceASecond()](std::string_view line) mutable {
-    return update(chain, line, reports);
-  });
+  return cli::ControlChannel::start(where,
+                                    [&chain, &panel, reports = OnceASecond()](std::string_view line) mutable {
+                                      return update(chain, panel, line, reports);
+                                    });
 }
 
 Result<std::unique_ptr<FrameSink>> open_output(const Options& options, InputKind kind, const StreamInfo& info,
@@ -114,10 +131,15 @@ void sum_up(const Counters& counters) {
 }
 
 // What the effects may ask of this program.
-fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> memory) {
+fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> memory,
+                              const std::shared_ptr<fx::EventLines>& lines) {
   auto host = std::make_shared<fx::EffectHost>();
   host->frame_memory = std::move(memory);
-  host->on_event = [&counters](std::string_view what, std::string_view sentence) {
+  host->on_data = [lines](std::string_view json) {
+    if (lines) lines->data(json);
+  };
+  host->on_event = [&counters, lines](std::string_view what, std::string_view sentence) {
+    if (lines) lines->event(what, sentence);
     if (what == "effect_restarted") counters.restarts.fetch_add(1);
     counters.set_last_error(std::string(sentence));
   };
@@ -136,17 +158,39 @@ fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> m
   return host;
 }
 
+fx::RunOptions run_options(const Options& options) {
+  const auto mode = options.overlay == "passthrough" ? fx::LoadingPanel::Mode::kPassthrough
+                                                     : fx::LoadingPanel::Mode::kPanel;
+  return {.drop_on_lag = options.on_lag == "drop",
+          .panel = std::make_shared<fx::LoadingPanel>(mode),
+          .panel_on_stall = options.overlay != "none"};
+}
+
+// Where frames may be dropped they need not wait for effects that take long to load either.
+Result<std::unique_ptr<fx::LiveChain>> make_chain(fx::ChainSpec spec, fx::EffectHostPtr host, bool later) {
+  if (later) return fx::LiveChain::make_unloaded(std::move(spec), std::move(host));
+  return fx::LiveChain::make(std::move(spec), std::move(host));
+}
+
 Result<void> run(const Options& options, cli::Context& context) {
   if (options.list) return print_list(options.json);
   if (options.json) return unexpected(ErrorKind::kUsage, "--json goes with --list");
   TRICKLE_TRY_ASSIGN(fx::ChainSpec spec, chain_spec(options));
   TRICKLE_TRY(cli::refuse_terminal(STDOUT_FILENO));
   const auto shared = options.shared_memory ? make_shared_memory() : nullptr;
+  std::shared_ptr<fx::EventLines> lines;
+  if (!options.events.empty()) {
+    TRICKLE_TRY_ASSIGN(UniqueFd fd, fx::EventLines::open(options.events));
+    lines = std::make_shared<fx::EventLines>(std::move(fd));
+  }
+  const fx::RunOptions how = run_options(options);
+  if (options.show_loading) how.panel->restore({.asked_for = true, .content = {}});
   TRICKLE_TRY_ASSIGN(const auto chain,
-                     fx::LiveChain::make(std::move(spec), effect_host(context.counters, shared)));
+                     make_chain(std::move(spec), effect_host(context.counters, shared, lines),
+                                how.drop_on_lag && options.ready.empty()));
   if (options.process_audio) chain->process_sound_too();
   TRICKLE_TRY(tell_ready(options.ready));
-  TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain));
+  TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain, *how.panel));
   TRICKLE_TRY_ASSIGN(OpenedInput input, open_input(STDIN_FILENO, options.decode, context.counters,
                                                    context.stop, nullptr, shared));
   if (input.kind == InputKind::kEmpty) {
@@ -157,7 +201,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   const auto open_sink = [&](const StreamInfo& info) {
     return open_output(options, input.kind, info, context.counters, shared);
   };
-  Result<void> result = fx::run_chain(*input.source, open_sink, *chain);
+  Result<void> result = fx::run_chain(*input.source, open_sink, *chain, how, context.counters);
   sum_up(context.counters);
   return result;
 }
@@ -173,11 +217,22 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("fd:N|SOCKET");
   app.add_option("--ready", options.ready, "Write a line to this descriptor once the effects are loaded")
       ->type_name("fd:N");
+  app.add_option("--events", options.events, "Write what effects say, events and data, here as JSON lines")
+      ->type_name("FILE|fd:N");
   app.add_option("--device", options.device, "Where models run: auto, cpu, cuda or cuda:N")
       ->type_name("DEVICE");
   app.add_option("--output", options.output, "What to write; auto: what was read")
       ->check(CLI::IsMember({"frames", "ts", "auto"}).description(""))
       ->type_name("frames|ts|auto");
+  app.add_option("--on-lag", options.on_lag, "When effects are too slow: wait, or drop the oldest frames")
+      ->check(CLI::IsMember({"block", "drop"}).description(""))
+      ->type_name("block|drop");
+  app.add_option("--overlay", options.overlay,
+                 "With --on-lag drop: what to show while an effect gives no frame for 1.5 s")
+      ->check(CLI::IsMember({"none", "panel", "passthrough"}).description(""))
+      ->type_name("none|panel|passthrough");
+  app.add_flag("--show-loading", options.show_loading,
+               "Show the loading panel until an update takes it back");
   app.add_flag("--process-audio", options.process_audio,
                "Decode the sound, so that updates may add effects on it (as a first effect on sound does)");
   cli::add_transcode_options(app, options.decode, options.encode);

@@ -87,13 +87,20 @@ bool is_assignment(std::string_view arg) {
 
 }  // namespace
 
-bool needs_sound(const ChainSpec& chain) {
-  return std::any_of(chain.effects.begin(), chain.effects.end(), [](const EffectSpec& spec) {
+namespace {
+
+bool any_takes_sound(const ChainSpec& chain, bool optional_too) {
+  return std::any_of(chain.effects.begin(), chain.effects.end(), [&](const EffectSpec& spec) {
     const EffectInfo* info = find_effect(spec.effect);
-    return info != nullptr && info->takes_sound != nullptr && !info->sound_is_optional &&
+    return info != nullptr && info->takes_sound != nullptr && (optional_too || !info->sound_is_optional) &&
            info->takes_sound(spec.parameters);
   });
 }
+
+}  // namespace
+
+bool takes_sound(const ChainSpec& chain) { return any_takes_sound(chain, true); }
+bool needs_sound(const ChainSpec& chain) { return any_takes_sound(chain, false); }
 
 Error too_many_effects() {
   return {ErrorKind::kUsage, fmt::format("a chain may have at most {} effects", kMostEffects)};

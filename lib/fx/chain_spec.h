@@ -31,6 +31,8 @@ struct ChainSpec {
   friend bool operator==(const ChainSpec&, const ChainSpec&) = default;
 };
 
+/// True when some effect of the chain works on sound.
+[[nodiscard]] bool takes_sound(const ChainSpec& chain);
 /// True when some effect of the chain works on sound and is of no use without.
 [[nodiscard]] bool needs_sound(const ChainSpec& chain);
 

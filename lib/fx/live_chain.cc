@@ -20,7 +20,7 @@ Result<std::unique_ptr<LiveChain>> LiveChain::make(ChainSpec spec, EffectHostPtr
 Result<ChainUpdate> LiveChain::update(std::string_view json_text) {
   const std::lock_guard lock(update_mutex_);
   TRICKLE_TRY_ASSIGN(ChainUpdate update, apply_update_text(newest_spec_, json_text));
-  if (update.chain == newest_spec_) return update;
+  if (update.chain == newest_spec_ && loaded_) return update;
   if (!processes_sound_ && needs_sound(update.chain)) {
     return unexpected(ErrorKind::kUsage,
                       "sound passes untouched in this run: it must start with an effect on sound, or with "
@@ -28,11 +28,35 @@ Result<ChainUpdate> LiveChain::update(std::string_view json_text) {
   }
   TRICKLE_TRY_ASSIGN(std::shared_ptr<Chain> chain, Chain::make(update.chain, host_, newest_.get()));
   newest_spec_ = update.chain;
+  take_over(std::move(chain));
+  return update;
+}
+
+std::unique_ptr<LiveChain> LiveChain::make_unloaded(ChainSpec spec, EffectHostPtr host) {
+  std::unique_ptr<LiveChain> live(new LiveChain);
+  live->host_ = std::move(host);
+  live->processes_sound_ = takes_sound(spec);
+  live->newest_spec_ = std::move(spec);
+  live->newest_ = std::make_shared<Chain>();
+  live->running_ = live->newest_;
+  live->loaded_ = false;
+  return live;
+}
+
+Result<void> LiveChain::load() {
+  const std::lock_guard lock(update_mutex_);
+  if (loaded_) return {};
+  TRICKLE_TRY_ASSIGN(std::shared_ptr<Chain> chain, Chain::make(newest_spec_, host_));
+  take_over(std::move(chain));
+  return {};
+}
+
+void LiveChain::take_over(std::shared_ptr<Chain> chain) {
+  loaded_ = true;
   retired_ = std::exchange(newest_, chain);
   const std::lock_guard next_lock(next_mutex_);
   next_ = std::move(chain);
   has_next_.store(true, std::memory_order_release);
-  return update;
 }
 
 void LiveChain::switch_over() {

@@ -19,6 +19,12 @@ class LiveChain {
   /// Makes the first chain ready. \return what makes the spec impossible.
   static Result<std::unique_ptr<LiveChain>> make(ChainSpec spec, EffectHostPtr host = nullptr);
 
+  /// A chain that lets frames pass untouched until load() has made its effects ready.
+  static std::unique_ptr<LiveChain> make_unloaded(ChainSpec spec, EffectHostPtr host = nullptr);
+  /// Makes what make_unloaded() left undone; nothing where that is done, or an update came before. \return
+  /// what makes the spec impossible.
+  Result<void> load();
+
   /// Applies an update in JSON (chain_spec.h) to the newest chain and makes the result ready, which may take
   /// long; frames go on through the old one meanwhile. \return the update's outcome, with the names that were
   /// not understood; or a sentence that says what is wrong.
@@ -38,11 +44,13 @@ class LiveChain {
  private:
   LiveChain() = default;
   void switch_over();
+  void take_over(std::shared_ptr<Chain> chain);
 
   EffectHostPtr host_;
   bool processes_sound_ = false;
   std::mutex update_mutex_;  // Held through a whole update: they come one after another.
   ChainSpec newest_spec_;
+  bool loaded_ = true;
   // Kept by update() too, so that a chain that was replaced is destroyed there and not between two frames.
   std::shared_ptr<Chain> newest_;
   std::shared_ptr<Chain> retired_;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/try.h"
+#include "fx/lagging_run.h"
 #include "fx/sound_packet.h"
 
 namespace trickle::fx {
@@ -11,8 +12,8 @@ namespace {
 
 class Runner {
  public:
-  Runner(FrameSource& source, const OpenSink& open_sink, LiveChain& chain)
-      : source_(source), sink_(source.info(), open_sink), chain_(chain) {}
+  Runner(FrameSource& source, const OpenSink& open_sink, LiveChain& chain, const RunOptions& options)
+      : source_(source), sink_(source.info(), open_sink), chain_(chain), options_(options) {}
 
   Result<void> run() {
     while (true) {
@@ -28,7 +29,11 @@ class Runner {
  private:
   Result<void> take(VideoItem& item) {
     frames_.clear();
-    chain_.process(std::move(item.frame), frames_);
+    if (options_.panel && options_.panel->asked_for()) {
+      frames_.push_back(options_.panel->show(item.frame));
+    } else {
+      chain_.process(std::move(item.frame), frames_);
+    }
     return write_frames(item.arrived);
   }
 
@@ -65,14 +70,18 @@ class Runner {
   FrameSource& source_;
   LateSink sink_;
   LiveChain& chain_;
+  const RunOptions& options_;
   Frames frames_;
   Sounds sounds_;
 };
 
 }  // namespace
 
-Result<void> run_chain(FrameSource& source, const OpenSink& open_sink, LiveChain& chain) {
-  return Runner(source, open_sink, chain).run();
+Result<void> run_chain(FrameSource& source, const OpenSink& open_sink, LiveChain& chain,
+                       const RunOptions& options, Counters& counters) {
+  if (options.drop_on_lag) return run_lagging(source, open_sink, chain, options, counters);
+  TRICKLE_TRY(chain.load());
+  return Runner(source, open_sink, chain, options).run();
 }
 
 }  // namespace trickle::fx

@@ -50,10 +50,10 @@ Result<const TorchEntry*> load() {
 
 }  // namespace
 
-Result<std::unique_ptr<Effect>> make_torch_effect(const TorchOptions& options) {
+Result<std::unique_ptr<Effect>> make_torch_effect(const TorchOptions& options, const EffectHostPtr& host) {
   static const Result<const TorchEntry*> entry = load();
   if (!entry) return unexpected(entry.error());
-  return (*entry)->create(options);
+  return (*entry)->create(options, host);
 }
 
 }  // namespace trickle::fx

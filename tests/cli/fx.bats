@@ -491,6 +491,86 @@ print(s.makefile().readline(), end="")' "$WORK/fx.sock" \
   [ "$(times out.nut v:0 | wc -l)" -eq 50 ]
 }
 
+# live_frames SECONDS: frames of one colour with sound, as fast as they would come live.
+live_frames() {
+  flat_clip live.ts "$1" 0x406080
+  ffmpeg -nostdin -loglevel error -re -i live.ts -c copy -f mpegts - | trickle-decode
+}
+
+# every_frame_is_accounted_for: what went in came out or was counted, in rising order, with all its sound.
+every_frame_is_accounted_for() {
+  local out lag
+  out=$(times out.nut v:0 | wc -l)
+  lag=$(tail -n 1 stats.json | jq .drops.lag)
+  [ $((out + lag)) -eq "$(times live.ts v:0 | wc -l)" ] || { echo "$out came out, $lag dropped" && return 1; }
+  times out.nut v:0 | sort -g -c
+  [ "$(times out.nut a:0 | wc -l)" -eq "$(times live.ts a:0 | wc -l)" ]
+}
+
+@test "with --on-lag drop an effect that stalls costs its frames alone, and the panel shows meanwhile" {
+  live_frames 6 | trickle-fx --on-lag drop --overlay panel --stats stats.json \
+    "$(plugin template),amount=0" "$(plugin example),stall_seconds=4,gain=0.3" --process-audio >out.nut
+  every_frame_is_accounted_for
+  # Red before, dim while the seventh frame takes its time, red again.
+  near "$(colours out.nut | sed -n 3p)" 141 96 128
+  [ "$(colours out.nut | awk '$3 < 60' | wc -l)" -ge 20 ]
+  near "$(colours out.nut | tail -n 1)" 141 96 128
+}
+
+@test "an overlay of passthrough shows frames as they came while an effect is loaded" {
+  live_frames 4 | trickle-fx --on-lag drop --overlay passthrough --stats stats.json red_tint:intensity=0 \
+    "$(plugin example),load_seconds=2.5,gain=0.3" >out.nut
+  every_frame_is_accounted_for
+  near "$(colours out.nut | head -n 1)" 64 96 128
+  near "$(colours out.nut | tail -n 1)" 141 96 128
+}
+
+@test "with --on-lag block a slow effect loses nothing" {
+  flat_clip in.ts 2 0x406080
+  trickle-decode in.ts >in.nut
+  trickle-fx "$(plugin example),stall_seconds=3,gain=0.3" <in.nut >out.nut
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  [ "$(colours out.nut | uniq | wc -l)" -eq 1 ]
+}
+
+@test "show_loading puts the panel over the frames until it is taken back" {
+  start_half --control "$WORK/fx.sock" red_tint:intensity=0
+  python3 - "$WORK/fx.sock" >answers <<'PY'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+lines = s.makefile("rw")
+for text in ('{"show_loading":"yes"}', '{"show_loading":true,"intensity":9}', '{"loading_progress":2}',
+             '{"show_loading":true,"loading_message":" ","loading_progress":0.5}'):
+    print(text, file=lines, flush=True)
+    print(lines.readline(), end="")
+PY
+  [ "$(sed -n 1p answers)" = '{"ok":false,"error":"show_loading must be true or false"}' ]
+  [[ "$(sed -n 2p answers)" == *'intensity of red_tint must be'* ]]
+  [[ "$(sed -n 3p answers)" == *'loading_progress must be a number from 0 to 1'* ]]
+  [ "$(sed -n 4p answers)" = '{"ok":true}' ]
+  feed_rest
+  near "$(colours out.nut | head -n 1)" 64 96 128
+  near "$(colours out.nut | tail -n 1)" 13 19 26
+  trickle-fx --show-loading none <in.nut >out.nut
+  run ! near "$(colours out.nut | tail -n 1)" 64 96 128
+  diff <(times in.nut v:0) <(times out.nut v:0)
+}
+
+@test "--events tells what effects say, and when they fail" {
+  flat_clip in.ts 1 0x406080
+  trickle-decode in.ts >in.nut
+  trickle-fx --events events.json "$(plugin example),mode=data" <in.nut >out.nut
+  [ "$(wc -l <events.json)" -eq 25 ]
+  [ "$(jq -s '[.[].data.brightness] | unique | length' events.json)" -eq 1 ]
+  jq -e 'select(.data.brightness > 0.3 and .data.brightness < 0.45 and .time_ms > 0)' events.json >/dev/null
+  trickle-fx --events fd:9 "$(plugin example),mode=fail_on_7" <in.nut >out.nut 9>events.json
+  [ "$(jq -r .event events.json)" = effect_failed ]
+  [[ "$(jq -r .message events.json)" == *'seven is too many'* ]]
+  run -2 trickle-fx --events fd:77 none <in.nut
+  [[ "$output" == *'--events fd:77: there is no such open descriptor'* ]]
+}
+
 @test "a closed output is a quiet end" {
   make_clip in.ts 3
   trickle-decode in.ts >in.nut

@@ -11,6 +11,7 @@ setup() {
   RELAY=127.0.0.1:$(cat relay.port) WORKER=127.0.0.1:$(cat serve.port)
   make_clip clip.ts 6
   ln -s "$ROOT/tests" tests
+  ln -s "$ROOT/lib" lib
 }
 
 teardown() { common_teardown; }

@@ -13,6 +13,7 @@ struct state {
   char mode[32];
   double gain;
   double load_seconds;
+  double stall_seconds;
   int frames;
 };
 
@@ -20,6 +21,7 @@ static const trickle_effect_parameter_info kParameters[] = {
     {"mode", 0, "red", 0, 0, "red, data, half, tag, read_tag, drop_odd, fail_on_7 or crash_on_7."},
     {"gain", 1, "0.5", 0, 1, "What sound is multiplied by, and the red that is added."},
     {"load_seconds", 1, "0", 0, 60, "How long to take to load."},
+    {"stall_seconds", 1, "0", 0, 60, "How long the seventh frame takes."},
     {NULL, 0, NULL, 0, 0, NULL},
 };
 
@@ -39,6 +41,8 @@ static int update(void* opaque, const trickle_effect_parameter* parameters, size
       state->gain = atof(value);
     } else if (strcmp(parameters[i].name, "load_seconds") == 0) {
       state->load_seconds = atof(value);
+    } else if (strcmp(parameters[i].name, "stall_seconds") == 0) {
+      state->stall_seconds = atof(value);
     }
   }
   return TRICKLE_EFFECT_OK;
@@ -59,11 +63,14 @@ static int create(const trickle_effect_host* host, const trickle_effect_paramete
   return TRICKLE_EFFECT_OK;
 }
 
+static void pause_for(double seconds) {
+  const struct timespec wait = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  nanosleep(&wait, NULL);
+}
+
 static int load(void* opaque) {
   const struct state* state = opaque;
-  const struct timespec wait = {(time_t)state->load_seconds,
-                                (long)((state->load_seconds - (double)(time_t)state->load_seconds) * 1e9)};
-  nanosleep(&wait, NULL);
+  pause_for(state->load_seconds);
   state->host->log(state->host, TRICKLE_EFFECT_INFO, "loaded");
   return TRICKLE_EFFECT_OK;
 }
@@ -106,6 +113,7 @@ static int process_video(void* opaque, trickle_effect_frame* frame) {
   struct state* state = opaque;
   char text[64];
   ++state->frames;
+  if (state->frames == 7) pause_for(state->stall_seconds);
   if (strcmp(state->mode, "red") == 0) add_red(frame, state->gain);
   if (strcmp(state->mode, "half") == 0) return halve(state, frame);
   if (strcmp(state->mode, "data") == 0) {

@@ -46,6 +46,47 @@ def forward(self, x):
     assert self.calls != 10
     return x
 )");
+  save(folder, "swap_by_convolution", R"(
+def forward(self, x):
+    w = torch.zeros([3, 3, 3, 3])
+    w[0, 2, 1, 1] = 1.0
+    w[1, 1, 1, 1] = 1.0
+    w[2, 0, 1, 1] = 1.0
+    return torch.conv2d(x, w, None, [1, 1], [1, 1])
+)");
+  save(folder, "wild", R"(
+def forward(self, x):
+    y = x.clone()
+    y[:, :, :, 0] = 7.5
+    y[:, :, :, 1] = -3.0
+    y[:, :, :, 2] = float('nan')
+    return y
+)");
+  save(folder, "counts_batch", R"(
+def forward(self, x):
+    return x * 0 + x.size(0) / 10
+)");
+  // Fails on any batch with a white frame in it.
+  save(folder, "hates_white", R"(
+def forward(self, x):
+    assert bool(x.max() < 1.0)
+    return x
+)");
+  save(folder, "tells", R"(
+def forward(self, x):
+    return x, [1.5, 2.0], "two faces"
+)");
+  save(folder, "only_tells", R"(
+def forward(self, x):
+    return [x.size(1), x.size(2)]
+)");
+  save(folder, "slow", R"(
+def forward(self, x):
+    z = torch.zeros([1])
+    for i in range(100000):
+        z = z + 1
+    return x + z * 0
+)");
   save(folder, "wrong_shape", R"(
 def forward(self, x):
     return x.sum(dim=3)

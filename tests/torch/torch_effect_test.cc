@@ -47,6 +47,13 @@ class TorchEffect : public ::testing::Test {
     return std::move(made.at(0));
   }
 
+  static std::unique_ptr<Effect> make(const TorchOptions& options,
+                                      EffectHostPtr host = std::make_shared<EffectHost>()) {
+    auto effect = make_torch_effect(options, host);
+    EXPECT_TRUE(effect) << effect.error().to_string();
+    return effect ? *std::move(effect) : nullptr;
+  }
+
   static inline std::string folder_;
 };
 
@@ -112,6 +119,84 @@ TEST_F(TorchEffect, RefusesWhatCantWorkWithASentence) {
   TorchOptions program = options("red_tint");
   program.model = MAKE_MODELS;
   EXPECT_EQ(make_torch_effect(program).error().kind(), ErrorKind::kUsage);
+}
+
+TEST_F(TorchEffect, RunsAConvolution) {
+  TorchOptions planar = options("swap_by_convolution");
+  planar.layout = TensorLayout::kNchw;
+  const auto out = run(*make(planar), rgb_frame(9, 7, 200, 100, 50));
+  ASSERT_TRUE(out) << out.error().to_string();
+  EXPECT_EQ(out->planes[0].data[0], 50);
+  EXPECT_EQ(out->planes[0].data[2], 200);
+}
+
+TEST_F(TorchEffect, ClampsWhatLeavesTheRangeAndTakesNanAsBlack) {
+  const auto out = run(*make(options("wild")), rgb_frame(4, 4, 9, 9, 9));
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->planes[0].data[0], 255);
+  EXPECT_EQ(out->planes[0].data[1], 0);
+  EXPECT_EQ(out->planes[0].data[2], 0);
+}
+
+TEST_F(TorchEffect, GivesBatchesOnceTheyAreFullOrTheStreamEnds) {
+  TorchOptions batch = options("counts_batch");
+  batch.batch = 4;
+  const auto effect = make(batch);
+  Frames made;
+  for (int i = 0; i < 6; ++i) {
+    VideoFrame frame = rgb_frame(4, 4, 0, 0, 0);
+    frame.timestamp.ticks = i;
+    ASSERT_TRUE(effect->process(frame, made));
+    EXPECT_EQ(made.size(), i < 3 ? 0U : 4U);
+  }
+  ASSERT_TRUE(effect->finish(made));
+  ASSERT_EQ(made.size(), 6U);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(made[static_cast<size_t>(i)].timestamp.ticks, i);
+    EXPECT_EQ(made[static_cast<size_t>(i)].planes[0].data[0], i < 4 ? 102 : 51);
+  }
+}
+
+TEST_F(TorchEffect, LosesOnlyTheFrameThatIsAtFaultOfABatch) {
+  TorchOptions batch = options("hates_white");
+  batch.batch = 3;
+  const auto host = std::make_shared<EffectHost>();
+  int events = 0;
+  host->on_event = [&](std::string_view, std::string_view) { ++events; };
+  const auto effect = make(batch, host);
+  Frames made;
+  for (const uint8_t grey : {10, 255, 20}) {
+    VideoFrame frame = rgb_frame(4, 4, grey, grey, grey);
+    ASSERT_TRUE(effect->process(frame, made));
+  }
+  ASSERT_EQ(made.size(), 3U);
+  EXPECT_EQ(made[1].planes[0].data[0], 255);
+  EXPECT_EQ(made[2].planes[0].data[0], 20);
+  EXPECT_EQ(events, 1);
+}
+
+TEST_F(TorchEffect, SendsWhatIsNoPictureToTheDataChannel) {
+  const auto host = std::make_shared<EffectHost>();
+  std::vector<std::string> data;
+  host->on_data = [&](std::string_view json) { data.emplace_back(json); };
+  const auto out = run(*make(options("tells"), host), rgb_frame(6, 4, 1, 2, 3));
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->planes[0].data[1], 2);
+  EXPECT_EQ(data, (std::vector<std::string>{"[1.5,2.0]", "\"two faces\""}));
+  data.clear();
+  const auto untouched = run(*make(options("only_tells"), host), rgb_frame(6, 4, 1, 2, 3));
+  ASSERT_TRUE(untouched);
+  EXPECT_EQ(untouched->planes[0].data[2], 3);
+  EXPECT_EQ(data, std::vector<std::string>{"[4,6]"});
+}
+
+TEST_F(TorchEffect, SaysThatThereIsNoCudaWhereThereIsNone) {
+  TorchOptions cuda = options("red_tint");
+  cuda.device = "cuda:63";
+  const auto refused = make_torch_effect(cuda);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("device=cuda:63: t"), std::string::npos)
+      << refused.error().message();
 }
 
 }  // namespace
