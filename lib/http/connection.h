@@ -92,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Writing.
   void queue_head(int status, const Fields& headers, std::optional<size_t> content_length, bool streams);
   void flush();
+  void wake();
   enum class Flushed { kAgain, kDone };
   [[nodiscard]] ssize_t send(std::span<const iovec> buffers);
   Flushed flush_once();

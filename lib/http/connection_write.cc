@@ -121,6 +121,14 @@ void Connection::flush() {
   account();
 }
 
+// A reader that takes nothing hears nothing either, so one that is to be cut off is not waited for.
+void Connection::wake() {
+  if (!write_armed_ || !source_) return flush();
+  std::array<const Chunk*, 1> piece;
+  const auto source = source_;
+  if (source->peek(piece).then == BodySource::Then::kCut) abort();
+}
+
 std::string_view Connection::wire_form(const Chunk& piece) const {
   return chunked_ ? piece.framed() : piece.data();
 }
@@ -205,6 +213,7 @@ void Connection::arm_write(bool answer_complete) {
     self->write_armed_ = false;
     if (self->phase_ == Phase::kClosed) return;
     if (error) return self->close();
+    if (self->phase_ != Phase::kExchange) return;
     self->deadline_.reset();
     self->flush();
   });

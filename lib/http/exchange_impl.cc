@@ -83,7 +83,7 @@ void ExchangeImpl::stream_from(int status, Fields headers, std::shared_ptr<BodyS
 }
 
 void ExchangeImpl::wake() {
-  if (connection_) connection_->flush();
+  if (connection_) keep()->wake();
 }
 
 void ExchangeImpl::start_stream(int status, Fields headers) {

@@ -1,5 +1,6 @@
 #include "http/request_parser.h"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -12,17 +13,23 @@ std::string_view view(boost::beast::string_view text) { return {text.data(), tex
 
 }  // namespace
 
-RequestParser::RequestParser(size_t header_limit_bytes, size_t max_fields) : max_fields_(max_fields) {
+RequestParser::RequestParser(size_t header_limit_bytes, size_t max_fields)
+    : header_limit_bytes_(header_limit_bytes), max_fields_(max_fields) {
   header_limit(static_cast<std::uint32_t>(header_limit_bytes));
   body_limit(boost::none);
 }
 
 RequestParser::Fed RequestParser::feed_head(const char* data, size_t size_bytes) {
   error_code error;
-  const size_t consumed = put(boost::asio::const_buffer(data, size_bytes), error);
+  // Beast counts only what it finds incomplete, so it is shown no more than there may be.
+  const size_t shown = std::min(size_bytes, header_limit_bytes_ - head_bytes_);
+  const size_t consumed = put(boost::asio::const_buffer(data, shown), error);
+  head_bytes_ += consumed;
   if (error && error != beast_http::error::need_more) return fed(consumed, error);
-  // A head as large as the limit that has still not ended will not end within it.
-  if (!is_header_done()) return {consumed, 0, nullptr};
+  if (!is_header_done()) {
+    const bool too_large = head_bytes_ + (shown - consumed) == header_limit_bytes_;
+    return fed(consumed, too_large ? beast_http::error::header_limit : error_code());
+  }
   eager(true);
   return check_head(consumed);
 }

@@ -50,7 +50,9 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   Fed fed(size_t consumed_bytes, const error_code& error) const;
   [[nodiscard]] Fed check_head(size_t consumed_bytes);
 
+  const size_t header_limit_bytes_;
   const size_t max_fields_;
+  size_t head_bytes_ = 0;  ///< Consumed so far.
   RequestHead head_;
   std::string* body_ = nullptr;
 };

@@ -65,17 +65,35 @@ ordered_json channel_json(const ChannelReport& channel) {
           {"segments", std::move(segments)}};
 }
 
-void respond_json(http::Exchange& exchange, const ordered_json& document) {
+void respond_json(http::Exchange& exchange, std::string body) {
   exchange.respond({.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
-                    .body = document.dump() + "\n"});
+                    .body = std::move(body)});
 }
+
+void respond_json(http::Exchange& exchange, const ordered_json& document) {
+  respond_json(exchange, document.dump() + "\n");
+}
+
+// A page of thousands of channels takes tens of milliseconds, in which nobody else is served: it is made anew
+// only after twenty times the time that it took.
+constexpr auto kLongPage = std::chrono::milliseconds(5);
+constexpr int kPagePause = 20;
 
 }  // namespace
 
 void relay_channels_page(Relay::State& state, http::Exchange& exchange) {
+  const TimePoint begun = system_clock().now();
+  if (begun < state.large_channels_page_until) return respond_json(exchange, state.large_channels_page);
   ordered_json channels = ordered_json::array();
   for (const auto& channel : state.store->report()) channels.push_back(channel_json(channel));
-  respond_json(exchange, {{"channels", std::move(channels)}});
+  std::string page = ordered_json{{"channels", std::move(channels)}}.dump() + "\n";
+  const Duration taken = system_clock().now() - begun;
+  state.large_channels_page.clear();
+  if (taken > kLongPage) {
+    state.large_channels_page = page;
+    state.large_channels_page_until = begun + kPagePause * taken;
+  }
+  respond_json(exchange, std::move(page));
 }
 
 void relay_health_page(Relay::State& state, http::Exchange& exchange) {

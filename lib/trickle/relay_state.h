@@ -52,6 +52,8 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   std::function<http::ServerNumbers()> server_numbers;
   HlsChannels playlists;
   std::shared_ptr<DeliveryQueue> deliveries;
+  std::string large_channels_page;  ///< Kept for a moment: see relay_channels_page().
+  TimePoint large_channels_page_until{};
 
   // In the order in which they are due.
   boost::intrusive::list<WaitingPost, boost::intrusive::constant_time_size<false>> waiting_posts;
