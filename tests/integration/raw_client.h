@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -37,7 +38,8 @@ class RawClient {
 
   /// Reads until `text` has been seen since the last take() (true), or the end or the deadline (false).
   bool wait_for(std::string_view text) {
-    while (received_.find(text) == std::string::npos) {
+    for (size_t from = 0; received_.find(text, from) == std::string::npos;) {
+      from = received_.size() - std::min(received_.size(), text.size());
       if (!read_some()) return false;
     }
     return true;
