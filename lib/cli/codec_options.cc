@@ -93,6 +93,17 @@ void add_threads_option(CLI::App& app, const std::function<void(int)>& set, cons
       ->group(group);
 }
 
+void add_latency_option(CLI::App& app, const std::function<void(Latency)>& set, const char* group) {
+  app.add_option_function<std::string>(
+         "--latency",
+         [set](const std::string& name) { set(name == "low" ? Latency::kLow : Latency::kThroughput); },
+         "Each picture at once, or more pictures a second")
+      ->check(CLI::IsMember({"low", "throughput"}))
+      ->default_str("low")
+      ->type_name("low|throughput")
+      ->group(group);
+}
+
 void add_audio_option(CLI::App& app, const std::function<void(AudioMode)>& set,
                       std::vector<std::string> modes, const char* group) {
   std::string type;
@@ -164,6 +175,8 @@ void add_decode_options(CLI::App& app, DecodeOptions& options) {
       app, [&options](AudioMode mode) { options.audio = mode; }, {"copy", "pcm", "none"}, kDecodeGroup);
   add_threads_option(
       app, [&options](int threads) { options.threads = threads; }, kDecodeGroup);
+  add_latency_option(
+      app, [&options](Latency latency) { options.latency = latency; }, kDecodeGroup);
 }
 
 void add_encode_options(CLI::App& app, EncodeOptions& options) {
@@ -173,6 +186,8 @@ void add_encode_options(CLI::App& app, EncodeOptions& options) {
       kEncodeGroup);
   add_threads_option(
       app, [&options](int threads) { options.threads = threads; }, kEncodeGroup);
+  add_latency_option(
+      app, [&options](Latency latency) { options.latency = latency; }, kEncodeGroup);
 }
 
 void add_shm_option(CLI::App& app, bool& shared_memory) {
@@ -201,6 +216,8 @@ void add_transcode_options(CLI::App& app, DecodeOptions& decode, EncodeOptions& 
       {"copy", "opus", "aac", "none"}, kEncodeGroup);
   add_threads_option(
       app, [&decode, &encode](int threads) { decode.threads = encode.threads = threads; }, kEncodeGroup);
+  add_latency_option(
+      app, [&decode, &encode](Latency latency) { decode.latency = encode.latency = latency; }, kEncodeGroup);
 }
 
 }  // namespace trickle::cli

@@ -2,12 +2,7 @@
 #include "codec/convert.h"
 #include "codec/demuxer.h"
 
-extern "C" {
-#include <libavutil/display.h>
-}
-
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <utility>
 
@@ -33,9 +28,7 @@ int rotation_of(const AVStream& stream) {
       reinterpret_cast<const int32_t*>(av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr));
 #endif
   if (matrix == nullptr) return 0;
-  const double counter_clockwise = av_display_rotation_get(matrix);
-  if (std::isnan(counter_clockwise)) return 0;
-  return (static_cast<int>(std::lround(-counter_clockwise / 90.0)) * 90 % 360 + 360) % 360;
+  return rotation_of_matrix(matrix);
 }
 
 class AvDemuxer final : public Demuxer {

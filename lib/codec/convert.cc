@@ -1,11 +1,13 @@
 #include "codec/convert.h"
 
 extern "C" {
+#include <libavutil/display.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/pixdesc.h>
 }
 
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -139,6 +141,18 @@ VideoFrame view_of(FramePtr frame) {
   view.exclusive = av_frame_is_writable(frame.get()) > 0;
   view.memory = std::shared_ptr<AVFrame>(std::move(frame));
   return view;
+}
+
+int rotation_of_matrix(const int32_t* matrix) {
+  const double counter_clockwise = av_display_rotation_get(matrix);
+  if (std::isnan(counter_clockwise)) return 0;
+  return (static_cast<int>(std::lround(-counter_clockwise / 90.0)) * 90 % 360 + 360) % 360;
+}
+
+std::optional<int> rotation_of(const AVFrame& frame) {
+  const AVFrameSideData* data = av_frame_get_side_data(&frame, AV_FRAME_DATA_DISPLAYMATRIX);
+  if (data == nullptr || data->size < 9 * sizeof(int32_t)) return std::nullopt;
+  return rotation_of_matrix(reinterpret_cast<const int32_t*>(data->data));
 }
 
 FramePtr to_av(const VideoFrame& frame) {

@@ -2,6 +2,7 @@
 // other.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "codec/av_types.h"
@@ -31,6 +32,11 @@ namespace trickle {
 /// A view of `frame`'s pixels that keeps the AVFrame alive. Odd sides of subsampled formats lose one pixel.
 /// Timing is not set. `frame` must have a format that from_av knows.
 [[nodiscard]] VideoFrame view_of(FramePtr frame);
+
+/// Clockwise turn in degrees (0, 90, 180, 270) that a display matrix asks for.
+[[nodiscard]] int rotation_of_matrix(const int32_t* matrix);
+/// The same of a frame that states it itself.
+[[nodiscard]] std::optional<int> rotation_of(const AVFrame& frame);
 
 /// An AVFrame over the pixels of `frame`, which it keeps alive; its buffers are read-only. Timing in the
 /// frame's own time base. \return null when memory is out.

@@ -12,6 +12,7 @@
 #include "codec/shaper.h"
 #include "codec/timeline.h"
 #include "codec/video_decoder.h"
+#include "media/turn.h"
 
 namespace trickle {
 namespace {
@@ -47,6 +48,7 @@ class DecodeSource final : public FrameSource {
         options_(options),
         counters_(counters),
         memory_(std::move(memory)),
+        turn_memory_(memory_ ? memory_ : make_heap_memory()),
         shaper_(options, std::move(control), counters, memory_),
         unwrapper_(demuxer_->wrap_bits(), demuxer_->seconds_below_zero() > 0 ? kOneWrap : 0) {}
 
@@ -67,6 +69,7 @@ class DecodeSource final : public FrameSource {
   Result<void> process_video(DemuxPacket& packet);
   Result<void> take_pictures();
   Result<void> take_picture(FramePtr picture);
+  Result<VideoFrame> upright(VideoFrame frame, int degrees);
   void process_audio(AudioTrack& track, DemuxPacket& packet);
   void use_new_audio(AudioTrack& track);
   void give_audio(AudioTrack& track, AudioPacket audio);
@@ -82,6 +85,8 @@ class DecodeSource final : public FrameSource {
   DecodeOptions options_;
   Counters& counters_;
   std::shared_ptr<FrameMemory> memory_;
+  std::shared_ptr<FrameMemory> turn_memory_;
+  PictureScaler turn_scaler_;
   Shaper shaper_;
   Unwrapper unwrapper_;
   RisingTimeline timeline_;
@@ -317,12 +322,16 @@ Result<void> DecodeSource::take_picture(FramePtr picture) {
     return {};
   }
   note_gap(*placed, "video");
+  const int turn = rotation_of(*picture).value_or(demuxer_->tracks()[*video_track_].rotation);
   VideoFrame frame = view_of(std::move(picture));
   frame.timestamp = {placed->ticks, video_time_base_};
   frame.duration_ticks = duration;
   if (frame.width < 1 || frame.height < 1) {
     lose_picture(Error(ErrorKind::kBadData, "a picture without pixels"));
     return {};
+  }
+  if (turn != 0) {
+    TRICKLE_TRY_ASSIGN(frame, upright(std::move(frame), turn));
   }
   TRICKLE_TRY_ASSIGN(std::optional<VideoFrame> shaped, shaper_.shape(std::move(frame)));
   if (!shaped) return {};
@@ -332,6 +341,20 @@ Result<void> DecodeSource::take_picture(FramePtr picture) {
   counters_.height.store(static_cast<uint64_t>(shaped->height), std::memory_order_relaxed);
   ready_.emplace_back(VideoItem{std::move(*shaped), arrived_});
   return {};
+}
+
+// As players show it: frames have no way to say how they are to be turned.
+Result<VideoFrame> DecodeSource::upright(VideoFrame frame, int degrees) {
+  if (degrees != 180 && !can_turn(frame.format)) {
+    const PixelFormat even =
+        pixel_format_info(frame.format).bits > 8 ? PixelFormat::kYuv444p10 : PixelFormat::kYuv444p;
+    const int width = frame.width;
+    const int height = frame.height;
+    TRICKLE_TRY_ASSIGN(frame, turn_scaler_.convert(std::move(frame), width, height, even));
+  }
+  VideoFrame result = turned(frame, degrees, *turn_memory_);
+  if (!result.memory) return unexpected(ErrorKind::kInternal, "out of memory for a frame");
+  return result;
 }
 
 void DecodeSource::note_gap(const Placed& placed, const char* what) {

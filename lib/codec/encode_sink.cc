@@ -45,6 +45,7 @@ class EncodeSink final : public FrameSink {
   Result<void> write_one(AudioItem& item);
   Result<void> use_encoder_for(const VideoFrame& frame);
   Result<void> write_picture(AVPacket& packet);
+  Result<void> survive_damage(Result<void> result);
 
   const StreamInfo info_;
   const EncodeOptions options_;
@@ -156,12 +157,7 @@ Result<void> EncodeSink::write_one(AudioItem& item) {
       counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
       return muxer_.write(out.ts_track, packet, from_av(out.encoder->context().time_base));
     });
-    if (!encoded && encoded.error().kind() == ErrorKind::kBadData) {
-      counters_.drop(Drop::kDamaged);
-      lost_audio_.add(encoded.error().to_string());
-      return {};
-    }
-    return encoded;
+    return survive_damage(std::move(encoded));
   }
   PacketPtr packet(av_packet_alloc());
   if (!packet) return unexpected(ErrorKind::kInternal, "out of memory for a packet");
@@ -170,8 +166,17 @@ Result<void> EncodeSink::write_one(AudioItem& item) {
   packet->pts = packet->dts = audio.timestamp.ticks;
   packet->duration = audio.duration_ticks;
   packet->flags = AV_PKT_FLAG_KEY;
-  counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
-  return muxer_.write(out.ts_track, *packet, audio.timestamp.time_base);
+  auto written = muxer_.write(out.ts_track, *packet, audio.timestamp.time_base);
+  if (written) counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
+  return survive_damage(std::move(written));
+}
+
+// Sound that was damaged on its way here is counted, not passed on.
+Result<void> EncodeSink::survive_damage(Result<void> result) {
+  if (result || result.error().kind() != ErrorKind::kBadData) return result;
+  counters_.drop(Drop::kDamaged);
+  lost_audio_.add(result.error().to_string());
+  return {};
 }
 
 Result<void> EncodeSink::finish() {

@@ -16,9 +16,10 @@ constexpr int kTransportBits = 33;
 // A track that starts within this of zero may have company that starts before zero (sound before the picture,
 // decoding before presentation).
 constexpr double kCompanySeconds = 1.0;
-// What falls back by less is a source's rounding or a doubled frame, not another time line.
+// What falls back by less is a source's rounding or a doubled frame, even where a jump is under way.
 constexpr double kJitterSeconds = 0.04;
-// How much of a track may overlap, after a jump, what it had before the jump.
+// What falls back by less is no other time line; and how much of a track may overlap, after a jump, what it
+// had before the jump.
 constexpr double kOverlapSeconds = 1.0;
 
 }  // namespace
@@ -71,10 +72,11 @@ std::optional<Placed> RisingTimeline::place(int track_number, int64_t ticks, int
   bool new_gap = false;
   if (track.last && place <= *track.last) {
     const auto jitter = static_cast<int64_t>(kJitterSeconds / track.time_base.to_double());
-    if (*track.last - place <= jitter) {
+    const int64_t back = *track.last - place;
+    if (track.catching_up && back > jitter && back <= overlap) return std::nullopt;
+    if (back <= overlap) {
+      // A doubled frame, or a damaged time before or here: the line itself has not moved.
       place = *track.last + 1;
-    } else if (track.catching_up && *track.last - place <= overlap) {
-      return std::nullopt;
     } else {
       const int64_t end = std::max(rescale(end90k_, kTicks90k, track.time_base), *track.last + 1);
       offset90k_ = track.offset90k = rescale(end - ticks, track.time_base, kTicks90k);

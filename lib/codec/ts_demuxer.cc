@@ -13,6 +13,7 @@
 #include "codec/opus_in_ts.h"
 #include "codec/packet_splitter.h"
 #include "codec/pes_collector.h"
+#include "codec/pts_check.h"
 #include "media/ts_packet.h"
 #include "media/ts_psi.h"
 #include "media/ts_resync.h"
@@ -91,6 +92,7 @@ struct Path {
   ts::ElementaryStream stream;
   PesCollector collector;
   PacketSplitter splitter;
+  PtsCheck times;
   bool new_parameters = false;
 };
 
@@ -117,7 +119,7 @@ class TsDemuxer final : public Demuxer {
   void use_program(const ts::Program& program);
   void follow_program();
   void assign(size_t track, const ts::ElementaryStream& stream);
-  void deliver(size_t track, const PesCollector::Unit& unit);
+  void deliver(size_t track, PesCollector::Unit unit);
   void give(size_t track, PacketPtr packet);
   void drain(size_t track);
   void finish();
@@ -132,11 +134,14 @@ class TsDemuxer final : public Demuxer {
   bool cut_short_ = false;
   ts::ProgramTables tables_;
   std::optional<uint16_t> program_number_;
+  uint16_t clock_pid_ = ts::kNullPid;
+  ProgramClock clock_;
   std::vector<DemuxTrack> tracks_;
   std::vector<Path> paths_;            // One for each track.
   std::map<uint16_t, size_t> by_pid_;  // Numbers of tracks.
   std::deque<DemuxPacket> ready_;
   LossLog lost_packets_{"transport packets"};
+  LossLog lost_times_{"timestamps"};
   LossLog lost_bytes_{"bytes between transport packets"};
 };
 
@@ -169,6 +174,7 @@ const ts::Program* TsDemuxer::choose_program() const {
 
 void TsDemuxer::use_program(const ts::Program& program) {
   program_number_ = program.number;
+  clock_pid_ = program.pcr_pid;
   const auto add = [this](const ts::ElementaryStream& stream) {
     by_pid_[stream.pid] = tracks_.size();
     tracks_.push_back({parameters_of(stream), kTicks90k, {}, 0});
@@ -191,6 +197,7 @@ void TsDemuxer::follow_program() {
   const ts::Program* program = same != programs.end() ? &*same : choose_program();
   if (program == nullptr) return;
   program_number_ = program->number;
+  clock_pid_ = program->pcr_pid;
   by_pid_.clear();
   size_t next_audio = 0;
   while (next_audio < tracks_.size() && tracks_[next_audio].parameters->codec_type != AVMEDIA_TYPE_AUDIO)
@@ -282,10 +289,11 @@ void TsDemuxer::take_packet(std::span<const uint8_t, ts::kPacketBytes> raw) {
     return;
   }
   if (tables_.add(*packet, raw) == ts::ProgramTables::Change::kChanged && program_number_) follow_program();
+  if (packet->pcr && packet->pid == clock_pid_) clock_.set(*packet->pcr / 300, packet->discontinuity);
   const auto found = by_pid_.find(packet->pid);
   if (found == by_pid_.end()) return;
   const size_t track = found->second;
-  paths_[track].collector.add(*packet, [&](const PesCollector::Unit& unit) { deliver(track, unit); });
+  paths_[track].collector.add(*packet, [&](PesCollector::Unit unit) { deliver(track, std::move(unit)); });
   count_losses(paths_[track]);
 }
 
@@ -296,8 +304,12 @@ void TsDemuxer::count_losses(Path& path) {
   lost_packets_.add("missing or damaged, by their continuity counters", losses);
 }
 
-void TsDemuxer::deliver(size_t track, const PesCollector::Unit& unit) {
+void TsDemuxer::deliver(size_t track, PesCollector::Unit unit) {
   Path& path = paths_[track];
+  if (unit.pts && !path.times.plausible(unit.dts.value_or(*unit.pts), clock_)) {
+    lost_times_.add("damaged: the program clock says otherwise");
+    unit.pts = unit.dts = std::nullopt;
+  }
   path.splitter.split(unit, [&](PacketPtr packet) { give(track, std::move(packet)); });
 }
 
@@ -308,7 +320,7 @@ void TsDemuxer::give(size_t track, PacketPtr packet) {
 
 // Gives what is in the way to `track`, whose stream ends here.
 void TsDemuxer::drain(size_t track) {
-  paths_[track].collector.finish([&](const PesCollector::Unit& unit) { deliver(track, unit); });
+  paths_[track].collector.finish([&](PesCollector::Unit unit) { deliver(track, std::move(unit)); });
   paths_[track].splitter.finish([&](PacketPtr packet) { give(track, std::move(packet)); });
 }
 
@@ -320,6 +332,7 @@ void TsDemuxer::finish() {
     count_losses(paths_[track]);
   }
   lost_packets_.finish();
+  lost_times_.finish();
   lost_bytes_.finish();
 }
 

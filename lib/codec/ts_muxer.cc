@@ -111,6 +111,9 @@ Result<void> TsMuxer::write(size_t track, AVPacket& packet, Rational time_base) 
   if (clock_track_ == track) TRICKLE_TRY(keep_clock_running(dts - kClockDelayTicks));
   const int code = av_write_frame(context_.get(), &packet);
   TRICKLE_TRY(writer_.flush());
+  if (code == AVERROR_INVALIDDATA) {
+    return av_unexpected(ErrorKind::kBadData, "a packet is not what its codec makes", code);
+  }
   if (code < 0) return av_unexpected(ErrorKind::kInternal, "writing a packet failed", code);
   return {};
 }

@@ -21,7 +21,7 @@ class TsMuxer {
   /// Call once, after all tracks were added.
   Result<void> open();
   /// Writes one packet, whose times are in `time_base`, and everything it needs. Its fields are changed.
-  /// \return kClosed when the reader is gone.
+  /// \return kClosed when the reader is gone, kBadData for a packet that was damaged: go on with the next.
   Result<void> write(size_t track, AVPacket& packet, Rational time_base);
   Result<void> finish();
 

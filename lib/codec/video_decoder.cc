@@ -109,7 +109,7 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(const AVCodecParameters
   avcodec_parameters_to_context(context.get(), &parameters);
   context->pkt_timebase = to_av(time_base);
   // Frame threads would hold back a frame each.
-  context->thread_type = FF_THREAD_SLICE;
+  context->thread_type = options.latency == Latency::kLow ? FF_THREAD_SLICE : FF_THREAD_FRAME;
   context->thread_count = thread_count(options.threads);
   std::unique_ptr<VideoDecoder> decoder(new VideoDecoder(std::move(context)));
   decoder->context_->opaque = &decoder->callbacks_;

@@ -150,15 +150,21 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
   set_timing(*context, *codec, time_base, frame_rate);
   context->max_b_frames = 0;
   context->thread_count = options.threads;
-  context->thread_type = FF_THREAD_SLICE;
-  context->flags |= AV_CODEC_FLAG_LOW_DELAY;
+  const bool low_latency = options.latency == Latency::kLow;
+  context->thread_type = low_latency ? FF_THREAD_SLICE : FF_THREAD_FRAME;
+  if (low_latency) context->flags |= AV_CODEC_FLAG_LOW_DELAY;
 
   AvDictionary dictionary;
   set_if_known(dictionary, *codec, "preset", options.preset);
-  set_if_known(dictionary, *codec, "tune", "zerolatency");
+  if (options.latency == Latency::kLow) set_if_known(dictionary, *codec, "tune", "zerolatency");
   set_if_known(dictionary, *codec, "forced-idr", "1");
   set_rate(*context, dictionary, *codec, options);
-  for (const auto& [key, value] : options.options) dictionary.set(key.c_str(), value);
+  // libx264 takes the order of the first frame's fields from here only.
+  const bool bottom_first = options.codec == "libx264" && shape.field_order == FieldOrder::kBottomFirst;
+  if (bottom_first) dictionary.set("x264-params", "bff=1");
+  for (const auto& [key, value] : options.options) {
+    dictionary.set(key.c_str(), bottom_first && key == "x264-params" ? "bff=1:" + value : value);
+  }
   if (const int code = avcodec_open2(context.get(), codec, dictionary.get()); code < 0) {
     return av_unexpected(ErrorKind::kUsage,
                          fmt::format("the encoder {} does not take these options", options.codec), code);

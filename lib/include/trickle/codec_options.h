@@ -20,6 +20,12 @@ enum class AudioMode {
   kNone,  ///< Left out.
 };
 
+/// What a codec's threads are for.
+enum class Latency {
+  kLow,         ///< Each picture comes out before the next goes in.
+  kThroughput,  ///< Whole pictures side by side: a picture of delay for each thread.
+};
+
 struct PictureSize {
   int width;
   int height;
@@ -30,7 +36,8 @@ struct DecodeOptions {
   std::optional<double> max_fps;    ///< Drop frames that come earlier than 1/max_fps after the last due time.
   PixelFormat format = PixelFormat::kNone;  ///< Convert to this; kNone: keep the source's.
   AudioMode audio = AudioMode::kCopy;
-  int threads = 0;      ///< 0: one for each core (slices, never frames, so that they add no delay).
+  int threads = 0;  ///< 0: one for each core.
+  Latency latency = Latency::kLow;
   std::string hwaccel;  ///< FFmpeg's name of a hardware decoder type; empty: software.
 };
 
@@ -43,6 +50,7 @@ struct EncodeOptions {
       2'000'000};  ///< An IDR is forced when this much time has passed, by timestamp.
   AudioMode audio = AudioMode::kCopy;
   int threads = 0;
+  Latency latency = Latency::kLow;
   std::vector<std::pair<std::string, std::string>> options;  ///< Any other encoder option (KEY, VALUE).
 };
 

@@ -77,6 +77,19 @@ TEST(RisingTimeline, CountsOneGapWhereATrackOverlapsItselfAfterTheJump) {
   EXPECT_FALSE(later->new_gap);
 }
 
+TEST(RisingTimeline, OneDamagedTimeDoesNotMoveTheLine) {
+  for (const int64_t damage : {45000, -45000, 88000, -88000}) {
+    RisingTimeline timeline;
+    const int track = timeline.add_track(kTicks);
+    for (int64_t i = 0; i < 100; ++i) {
+      const auto placed = timeline.place(track, 900000 + i * 3000 + (i == 50 ? damage : 0), 3000);
+      ASSERT_TRUE(placed);
+      EXPECT_FALSE(placed->new_gap);
+      if (i < 50 || i > 80) EXPECT_EQ(placed->ticks, 900000 + i * 3000);
+    }
+  }
+}
+
 TEST(RisingTimeline, PutsADoubledTimeOneTickLater) {
   RisingTimeline timeline;
   const int track = timeline.add_track(kTicks);
