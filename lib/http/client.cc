@@ -32,8 +32,9 @@ void init_curl_once() {
 }  // namespace
 
 struct Client::State {
-  explicit State(ConnectionOptions connection) : options(std::move(connection)) {
+  State(ConnectionOptions connection, const Clock& time) : options(std::move(connection)), clock(time) {
     init_curl_once();
+    shared.clock = &clock;
     multi.reset(curl_multi_init());
     shared.multi = multi.get();
     wake_event.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -94,23 +95,27 @@ struct Client::State {
   }
 
   int poll_timeout_ms(std::optional<TimePoint> deadline) const {
-    if (timer && (!deadline || *timer < *deadline)) deadline = timer;
-    if (!deadline) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - system_clock().now()).count();
-    return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
+    std::optional<Duration> left;
+    if (deadline) left = *deadline - clock.now();
+    if (timer) left = std::min(left.value_or(Duration::max()), *timer - system_clock().now());
+    if (!left) return -1;
+    return static_cast<int>(
+        std::clamp<int64_t>(std::chrono::ceil<std::chrono::milliseconds>(*left).count(), 0, 3'600'000));
   }
 
   ConnectionOptions options;
+  const Clock& clock;
   UniqueFd wake_event;
-  std::map<int, short> sockets;  ///< What curl waits for.
-  std::optional<TimePoint> timer;
+  std::map<int, short> sockets;    ///< What curl waits for.
+  std::optional<TimePoint> timer;  ///< curl's own, of the machine's clock.
   std::vector<pollfd> polled;
   CurlShared shared;
   std::vector<CurlTransfer*> uploads;  ///< Those at the end of `polled`.
   MultiHandle multi;                   // Last: its end calls back into the members above.
 };
 
-Client::Client(ConnectionOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Client::Client(ConnectionOptions options, const Clock& clock)
+    : state_(std::make_unique<State>(std::move(options), clock)) {}
 
 Client::~Client() = default;
 

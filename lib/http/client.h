@@ -89,7 +89,9 @@ class Transfer {
 class Client {
  public:
   /// \param options retries and delays in it are for the caller to heed.
-  explicit Client(ConnectionOptions options);
+  /// \param clock that of deadlines and of started_at(); must outlive the client. After a jump of it call
+  /// wake().
+  explicit Client(ConnectionOptions options, const Clock& clock = system_clock());
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -72,7 +72,7 @@ CurlTransfer::CurlTransfer(CurlShared& shared, const ConnectionOptions& options,
       easy_(curl_easy_init()),
       body_(request.body),
       receive_limit_bytes_(request.receive_limit_bytes),
-      started_at_(system_clock().now()) {
+      started_at_(shared.clock->now()) {
   if (!easy_) throw std::bad_alloc();
   set_options(options, request);
   set_method(request);

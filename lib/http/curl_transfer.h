@@ -15,6 +15,7 @@ class CurlTransfer;
 /// What the transfers of one client share.
 struct CurlShared {
   CURLM* multi = nullptr;
+  const Clock* clock = nullptr;
   std::set<CurlTransfer*> live;
   std::set<int> sockets;  ///< All that curl has open.
 };

@@ -17,6 +17,7 @@
 #include "http/url.h"
 #include "io/stop.h"
 #include "trickle/answer.h"
+#include "trickle/clients.h"
 #include "trickle/publisher_state.h"
 
 namespace trickle {
@@ -30,11 +31,12 @@ constexpr std::chrono::seconds kLinger{2};
 
 class PublisherImpl final : public Publisher {
  public:
-  PublisherImpl(PublisherOptions options, http::Url url)
+  PublisherImpl(PublisherOptions options, http::Url url, const Clock& clock)
       : options_(std::move(options)),
         url_(std::move(url)),
-        client_(options_.connection),
-        state_(options_, url_.display(), system_clock()),
+        clock_(clock),
+        client_(options_.connection, clock),
+        state_(options_, url_.display(), clock),
         thread_([this] { run(); }) {}
 
   ~PublisherImpl() override {
@@ -103,6 +105,7 @@ class PublisherImpl final : public Publisher {
 
   const PublisherOptions options_;
   const http::Url url_;
+  const Clock& clock_;
   mutable std::mutex mutex_;
   std::condition_variable room_;
   http::Client client_;
@@ -278,7 +281,7 @@ void PublisherImpl::judge_posts() {
 // A POST whose segment is over is closed; one that was answered in full may end by itself, so that its
 // connection can be used again.
 void PublisherImpl::close_posts() {
-  const TimePoint now = system_clock().now();
+  const TimePoint now = clock_.now();
   std::erase_if(lingering_,
                 [&](const Lingering& post) { return post.transfer->done() || now >= post.until; });
   for (auto post = posts_.begin(); post != posts_.end();) {
@@ -331,7 +334,7 @@ void PublisherImpl::judge_control() {
       state_.on_control_answer(read_answer(*control_transfer_->head()),
                                {reinterpret_cast<const char*>(body.data()), body.size()});
     }
-  } else if (system_clock().now() - control_transfer_->started_at() >= kServerTimeout) {
+  } else if (clock_.now() - control_transfer_->started_at() >= kServerTimeout) {
     state_.on_control_failure({ErrorKind::kNetwork, fmt::format("{} does not answer", url_.display())}, true);
   } else {
     return;
@@ -341,10 +344,15 @@ void PublisherImpl::judge_control() {
 
 }  // namespace
 
-Result<std::unique_ptr<Publisher>> Publisher::open(PublisherOptions options) {
+Result<std::unique_ptr<Publisher>> open_publisher(PublisherOptions options, const Clock& clock) {
   TRICKLE_TRY_ASSIGN(http::Url url, http::Url::parse(options.url));
   if (options.connection.insecure) log::warning("certificates are not verified (--insecure)");
-  return std::unique_ptr<Publisher>(std::make_unique<PublisherImpl>(std::move(options), std::move(url)));
+  return std::unique_ptr<Publisher>(
+      std::make_unique<PublisherImpl>(std::move(options), std::move(url), clock));
+}
+
+Result<std::unique_ptr<Publisher>> Publisher::open(PublisherOptions options) {
+  return open_publisher(std::move(options), system_clock());
 }
 
 Result<void> Publisher::publish(std::string_view message) {

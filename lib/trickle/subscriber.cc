@@ -17,6 +17,7 @@
 #include "io/fd_io.h"
 #include "trickle/answer.h"
 #include "trickle/byte_hash.h"
+#include "trickle/clients.h"
 #include "trickle/subscriber_state.h"
 
 namespace trickle {
@@ -26,10 +27,11 @@ using Verdict = SubscriberState::Verdict;
 
 class SubscriberImpl final : public Subscriber {
  public:
-  SubscriberImpl(SubscriberOptions options, http::Url url, SubscriberState state)
+  SubscriberImpl(SubscriberOptions options, http::Url url, SubscriberState state, const Clock& clock)
       : options_(std::move(options)),
         url_(std::move(url)),
-        client_(options_.connection),
+        clock_(clock),
+        client_(options_.connection, clock),
         state_(std::move(state)),
         last_byte_at_(clock_.now()) {}
 
@@ -58,7 +60,7 @@ class SubscriberImpl final : public Subscriber {
 
   const SubscriberOptions options_;
   const http::Url url_;
-  const Clock& clock_ = system_clock();
+  const Clock& clock_;
   http::Client client_;
   SubscriberState state_;
   std::string content_type_;
@@ -301,12 +303,16 @@ Result<std::optional<SubscriberSegment>> SubscriberImpl::read_segment(size_t lim
 
 }  // namespace
 
-Result<std::unique_ptr<Subscriber>> Subscriber::open(SubscriberOptions options) {
+Result<std::unique_ptr<Subscriber>> open_subscriber(SubscriberOptions options, const Clock& clock) {
   TRICKLE_TRY_ASSIGN(http::Url url, http::Url::parse(options.url));
   if (options.connection.insecure) log::warning("certificates are not verified (--insecure)");
-  TRICKLE_TRY_ASSIGN(SubscriberState state, SubscriberState::make(options, url.display(), system_clock()));
+  TRICKLE_TRY_ASSIGN(SubscriberState state, SubscriberState::make(options, url.display(), clock));
   return std::unique_ptr<Subscriber>(
-      std::make_unique<SubscriberImpl>(std::move(options), std::move(url), std::move(state)));
+      std::make_unique<SubscriberImpl>(std::move(options), std::move(url), std::move(state), clock));
+}
+
+Result<std::unique_ptr<Subscriber>> Subscriber::open(SubscriberOptions options) {
+  return open_subscriber(std::move(options), system_clock());
 }
 
 }  // namespace trickle

@@ -139,6 +139,12 @@ bool FakeServer::wait_for(std::string_view request, size_t times) {
   });
 }
 
+int FakeServer::wait_until_all_closed() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait_for(lock, std::chrono::seconds(20), [&] { return open_connections_ == 0; });
+  return open_connections_;
+}
+
 void FakeServer::accept_all() {
   while (readable(listener_.get(), stopping_)) {
     const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
@@ -172,6 +178,17 @@ std::optional<FakeRequest> FakeServer::read_request(int fd, std::string& pending
 
 void FakeServer::serve(int fd, int number) {
   const UniqueFd owner(fd);
+  struct Count {
+    FakeServer& server;
+    explicit Count(FakeServer& counted) : server(counted) { add(1); }
+    ~Count() { add(-1); }
+    void add(int change) const {
+      const std::lock_guard lock(server.mutex_);
+      server.open_connections_ += change;
+      server.arrived_.notify_all();
+    }
+  };
+  const Count count(*this);
   std::string pending;
   while (auto request = read_request(fd, pending)) {
     request->connection = number;

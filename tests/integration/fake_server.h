@@ -80,6 +80,8 @@ class FakeServer {
   [[nodiscard]] std::vector<std::string> requests() const;
   [[nodiscard]] size_t count(std::string_view request) const;
   [[nodiscard]] int connections() const { return connections_; }
+  /// Connections that neither side has ended. \return what is left when that is 0, or after 20 s.
+  int wait_until_all_closed();
   /// Waits until `request` has come `times` times. \return false after 20 s.
   bool wait_for(std::string_view request, size_t times = 1);
 
@@ -93,6 +95,7 @@ class FakeServer {
   uint16_t port_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> connections_{0};
+  int open_connections_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<std::string> requests_;

@@ -3,13 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "integration/fake_server.h"
+#include "integration/jumping_clock.h"
+#include "trickle/clients.h"
 
 namespace trickle {
 namespace {
 
 using testing::FakeExchange;
 using testing::FakeServer;
+using testing::JumpingClock;
 
 // A server that keeps what it gets; `special` may take a request over by returning true.
 class Recorder {
@@ -217,6 +222,179 @@ TEST(PublisherOnANetwork, UsesItsConnectionsAgain) {
   ASSERT_TRUE(publisher->finish());
   EXPECT_EQ(publisher->totals().acknowledged_segments, 40U);
   EXPECT_LE(recorder.server().connections(), 8);
+}
+
+Result<void> write(Publisher& publisher, std::string_view text) {
+  return publisher.write(std::as_bytes(std::span(text)));
+}
+
+TEST(PublisherOnANetwork, TheEndOfTheServersSideIsNoticedWhileTheUploadIsPaused) {
+  Recorder recorder([](FakeExchange& exchange) {
+    if (!is_post(exchange, 0)) return false;
+    EXPECT_EQ(exchange.read_chunk(), "sent");
+    exchange.close();
+    return true;
+  });
+  auto publisher = recorder.open();
+  ASSERT_TRUE(write(*publisher, "sent"));
+  EXPECT_TRUE(recorder.server().wait_for("DELETE /c/0"));  // Nothing more was written.
+  EXPECT_EQ(publisher->totals().lost_bytes, 4U);
+}
+
+TEST(PublisherOnANetwork, ASegmentWithoutAStatusTwentySecondsAfterItsEndIsLost) {
+  JumpingClock clock;
+  std::atomic<bool> received{false};
+  Recorder recorder([&](FakeExchange& exchange) {
+    if (!is_post(exchange, 0)) return false;
+    exchange.read_body();
+    received = true;
+    received.notify_all();
+    exchange.hang();
+    return true;
+  });
+  auto publisher = *open_publisher({.url = recorder.server().url()}, clock);
+  ASSERT_TRUE(publisher->publish("no answer"));
+  received.wait(false);
+  clock.jump(std::chrono::seconds(21));
+  ASSERT_TRUE(publisher->publish("next"));
+  EXPECT_TRUE(recorder.server().wait_for("DELETE /c/0"));
+  EXPECT_FALSE(publisher->finish());
+  EXPECT_EQ(publisher->totals().lost_bytes, 9U);
+  EXPECT_EQ(recorder.segment(1), "next");
+}
+
+TEST(PublisherOnANetwork, PitfallAPostThatTakesNothingForTwentySecondsIsGivenUp) {
+  JumpingClock clock;
+  std::atomic<bool> release{false};
+  Recorder recorder([&](FakeExchange& exchange) {
+    if (!is_post(exchange, 0)) return false;
+    release.wait(false);  // Reads nothing.
+    exchange.close();
+    return true;
+  });
+  auto publisher = *open_publisher({.url = recorder.server().url()}, clock);
+  ASSERT_TRUE(write(*publisher, std::string(20'000'000, 'x')));  // More than sockets hold.
+  EXPECT_TRUE(recorder.server().wait_for("POST /c/0"));
+  // Each piece that goes out starts the time anew: until the sockets are full.
+  for (int i = 0; i < 200 && recorder.server().count("DELETE /c/0") == 0; ++i) {
+    clock.jump(std::chrono::seconds(21));
+    ASSERT_TRUE(write(*publisher, "x"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // Between tries.
+  }
+  EXPECT_TRUE(recorder.server().wait_for("DELETE /c/0"));
+  release = true;
+  release.notify_all();
+  EXPECT_GE(publisher->totals().lost_bytes, 20'000'000U);
+}
+
+TEST(PublisherOnANetwork, ASegmentThatStaysOpenForHoursIsNotGivenUp) {
+  JumpingClock clock;
+  Recorder recorder;
+  auto publisher = *open_publisher({.url = recorder.server().url()}, clock);
+  for (const char* piece : {"a", "b", "c"}) {
+    ASSERT_TRUE(write(*publisher, piece));
+    EXPECT_TRUE(recorder.server().wait_for("POST /c/1"));        // The first piece is on its way.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // Lets this one go out, too.
+    clock.jump(std::chrono::hours(3));
+  }
+  ASSERT_TRUE(publisher->finish());
+  EXPECT_EQ(recorder.segment(0), "abc");
+}
+
+TEST(PublisherOnANetwork, ABurstOfServerErrorsBeforeAnyByteLosesNothing) {
+  std::atomic<int> tries{0};
+  Recorder recorder([&](FakeExchange& exchange) {
+    if (exchange.request().method != "POST" || exchange.request().target == "/c" || tries++ >= 4)
+      return false;
+    exchange.answer(503, "Connection: close\r\n", "busy");
+    exchange.close();
+    return true;
+  });
+  auto publisher = recorder.open();
+  EXPECT_TRUE(recorder.server().wait_for("POST /c/0", 5));
+  ASSERT_TRUE(publisher->publish("whole"));
+  ASSERT_TRUE(publisher->finish());
+  EXPECT_EQ(recorder.segment(0), "whole");
+}
+
+TEST(PublisherOnANetwork, StatusesThatEndItEndItWithTheirOwnError) {
+  struct Case {
+    int status;
+    const char* headers;
+    ErrorKind kind;
+  };
+  for (const Case& wanted :
+       {Case{409, "", ErrorKind::kIo}, Case{302, "Location: /elsewhere\r\n", ErrorKind::kNetwork},
+        Case{401, "", ErrorKind::kRefused}, Case{403, "", ErrorKind::kRefused},
+        Case{200, "Lp-Trickle-Closed: terminated\r\n", ErrorKind::kNotFound}}) {
+    Recorder recorder([&](FakeExchange& exchange) {
+      if (!is_post(exchange, 0)) return false;
+      exchange.answer(wanted.status, std::string(wanted.headers) + "Connection: close\r\n");
+      exchange.hang();
+      return true;
+    });
+    auto publisher = recorder.open();
+    pollfd failed{publisher->failure_fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&failed, 1, 20'000), 1) << wanted.status;
+    ASSERT_TRUE(publisher->failure());
+    EXPECT_EQ(publisher->failure()->kind(), wanted.kind) << wanted.status;
+    EXPECT_EQ(recorder.server().count("POST /c/0"), 1U);
+  }
+}
+
+TEST(PublisherOnANetwork, PitfallNoNumberIsUsedTwiceHoweverQuickTheSegments) {
+  Recorder recorder;
+  auto publisher = recorder.open();
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(publisher->publish("segment"));
+  ASSERT_TRUE(publisher->finish());
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(recorder.server().count("POST /c/" + std::to_string(i)), 1U) << i;
+}
+
+TEST(PublisherOnANetwork, PitfallTenMinutesOfSegmentsTakeThreeSocketsAndLeaveNone) {
+  Recorder recorder;
+  {
+    auto publisher = recorder.open();
+    for (int i = 0; i < 300; ++i) {
+      ASSERT_TRUE(write(*publisher, "x"));
+      // Each begins when the next one is connected, as in a stream that takes its time.
+      ASSERT_TRUE(recorder.server().wait_for("POST /c/" + std::to_string(i + 1)));
+      ASSERT_TRUE(publisher->end_segment());
+    }
+    ASSERT_TRUE(publisher->finish());
+  }
+  EXPECT_LE(recorder.server().connections(), 3);
+  EXPECT_EQ(recorder.server().wait_until_all_closed(), 0);
+}
+
+TEST(PublisherOnANetwork, TheChannelIsDeletedBeforeThePreconnectIsClosed) {
+  std::atomic<bool> preconnect_closed{false};
+  Recorder recorder([&](FakeExchange& exchange) {
+    if (is_post(exchange, 1)) {
+      exchange.hang();
+      preconnect_closed = true;
+      return true;
+    }
+    EXPECT_FALSE(exchange.request().method == "DELETE" && preconnect_closed);
+    return false;
+  });
+  auto publisher = recorder.open();
+  ASSERT_TRUE(write(*publisher, "last"));
+  EXPECT_TRUE(recorder.server().wait_for("POST /c/1"));
+  ASSERT_TRUE(publisher->finish());
+  EXPECT_EQ(recorder.server().count("DELETE /c"), 1U);
+}
+
+TEST(PublisherOnANetwork, NumbersThatAreClosedAlreadyArePassedOverWithoutASpin) {
+  Recorder recorder([](FakeExchange& exchange) {
+    if (exchange.request().method != "POST" || exchange.request().target == "/c") return false;
+    if (std::stoi(exchange.request().target.substr(3)) >= 150) return false;
+    exchange.answer(200);  // Early: nothing of the body is read.
+    return true;
+  });
+  auto publisher = recorder.open();
+  ASSERT_TRUE(recorder.server().wait_for("POST /c/99"));
+  EXPECT_LE(recorder.server().count("POST /c/140"), 1U);
+  publisher.reset();
 }
 
 }  // namespace

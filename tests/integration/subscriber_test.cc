@@ -3,15 +3,20 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "integration/fake_server.h"
+#include "integration/jumping_clock.h"
 #include "io/fd_io.h"
 #include "io/stop.h"
+#include "trickle/clients.h"
 
 namespace trickle {
 namespace {
 
 using testing::FakeExchange;
 using testing::FakeServer;
+using testing::JumpingClock;
 
 std::string seq(int64_t number) { return "Lp-Trickle-Seq: " + std::to_string(number) + "\r\n"; }
 
@@ -266,6 +271,147 @@ TEST(SubscriberOnANetwork, RefusesAMessageThatIsTooLong) {
   const auto segment = open(server)->read_segment(1000);
   ASSERT_FALSE(segment);
   EXPECT_EQ(segment.error().kind(), ErrorKind::kBadData);
+}
+
+// Time
+
+std::unique_ptr<Subscriber> open_with(const FakeServer& server, const Clock& clock) {
+  auto subscriber = open_subscriber({.url = server.url(), .connection = hasty()}, clock);
+  EXPECT_TRUE(subscriber);
+  return *std::move(subscriber);
+}
+
+TEST(SubscriberOnANetwork, PitfallAPreconnectThatHangsIsMadeAnewAfterTwentySeconds) {
+  JumpingClock clock;
+  FakeServer* itself = nullptr;
+  std::atomic<int> asked{0};
+  FakeServer server([&](FakeExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    if (target == "/c/8" && asked++ == 0) return exchange.hang();
+    if (target != "/c/-2") return closed(exchange);
+    exchange.begin(200, seq(7));
+    exchange.chunk("a");
+    EXPECT_TRUE(itself->wait_for("GET /c/8"));
+    clock.jump(std::chrono::seconds(21));
+    exchange.chunk("b");
+    EXPECT_TRUE(itself->wait_for("GET /c/8", 2));  // While the segment before is still being read.
+    exchange.end();
+  });
+  itself = &server;
+  EXPECT_EQ(read_all(*open_with(server, clock)), "ab|");
+}
+
+TEST(SubscriberOnANetwork, ARequestWithoutAnAnswerIsMadeAnewAfterTwentySecondsAndNoSooner) {
+  JumpingClock clock;
+  std::atomic<int> asked{0};
+  FakeServer* itself = nullptr;
+  FakeServer server([&](FakeExchange& exchange) {
+    if (asked++ > 0) return closed(exchange);
+    clock.jump(std::chrono::seconds(15));
+    exchange.send("HTTP/1.1 100 Continue\r\n\r\n");  // Wakes the client, and is no answer.
+    EXPECT_EQ(itself->count("GET /c/-2"), 1U);
+    clock.jump(std::chrono::seconds(6));
+    exchange.send("HTTP/1.1 100 Continue\r\n\r\n");
+    exchange.hang();
+  });
+  itself = &server;
+  EXPECT_EQ(read_all(*open_with(server, clock)), "");
+  EXPECT_EQ(server.count("GET /c/-2"), 2U);
+}
+
+TEST(SubscriberOnANetwork, PitfallASessionThatIsQuietForHoursIsNotEnded) {
+  JumpingClock clock;
+  FakeServer server([&](FakeExchange& exchange) {
+    if (exchange.request().target != "/c/-2") return closed(exchange);
+    exchange.begin(200, seq(7));
+    for (const char* piece : {"a", "b", "c"}) {
+      exchange.chunk(piece);
+      clock.jump(std::chrono::hours(3));
+    }
+    exchange.end();
+  });
+  EXPECT_EQ(read_all(*open_with(server, clock)), "abc|");
+}
+
+TEST(SubscriberOnANetwork, PitfallTenMinutesOfSegmentsTakeThreeSocketsAndLeaveNone) {
+  constexpr int kSegments = 300;
+  FakeServer* itself = nullptr;
+  FakeServer server([&](FakeExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    const int64_t number = target == "/c/-2" ? 0 : std::stoll(target.substr(3));
+    if (number == kSegments) return closed(exchange);
+    exchange.begin(200, seq(number));
+    exchange.chunk("x");
+    EXPECT_TRUE(itself->wait_for("GET /c/" + std::to_string(number + 1)));
+    exchange.chunk("y");
+    exchange.end();
+  });
+  itself = &server;
+  std::string all;
+  for (int i = 0; i < kSegments; ++i) all += "xy|";
+  EXPECT_EQ(read_all(*open(server)), all);
+  EXPECT_LE(server.connections(), 3);
+  EXPECT_EQ(server.wait_until_all_closed(), 0);
+}
+
+TEST(SubscriberOnANetwork, GoesOnWhereAServerDropsKeepAliveConnectionsWithoutAWord) {
+  FakeServer server([](FakeExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    const int64_t number = target == "/c/-2" ? 0 : std::stoll(target.substr(3));
+    if (number == 20) return closed(exchange);
+    exchange.answer(200, seq(number), "x");
+    if (number % 2 == 0) exchange.close();
+  });
+  auto subscriber = open(server);
+  EXPECT_EQ(read_all(*subscriber), "x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|x|");
+  EXPECT_EQ(subscriber->gaps(), 0U);
+}
+
+TEST(SubscriberOnANetwork, PitfallOldSegmentsAreNotReplayedAfterA470) {
+  std::atomic<int> asked{0};
+  FakeServer server([&](FakeExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    if (target == "/c/-2") return exchange.answer(200, seq(4), "a");
+    if (target == "/c/5") return exchange.answer(470, "Lp-Trickle-Latest: 9\r\n", "Entry not found\n");
+    if (target == "/c/9" && asked++ == 0) return exchange.answer(200, seq(4), "a");  // Wrong: an old one.
+    if (target == "/c/9") return exchange.answer(200, seq(9), "b");
+    closed(exchange);
+  });
+  EXPECT_EQ(read_all(*open(server)), "a|b|");
+}
+
+TEST(SubscriberOnANetwork, ARefusalIsNotRetried) {
+  for (const int status : {401, 403}) {
+    FakeServer server([&](FakeExchange& exchange) { exchange.answer(status); });
+    const auto piece = open(server)->read();
+    ASSERT_FALSE(piece);
+    EXPECT_EQ(piece.error().kind(), ErrorKind::kRefused);
+    EXPECT_EQ(server.requests().size(), 1U);
+  }
+}
+
+TEST(SubscriberOnANetwork, AProxyIsUsedAsCurlDoes) {
+  FakeServer proxy([](FakeExchange& exchange) { closed(exchange); });
+  ::setenv("http_proxy", proxy.url("").c_str(), 1);
+  auto subscriber = Subscriber::open({.url = "http://trickle.invalid/c", .connection = hasty()});
+  ASSERT_TRUE(subscriber);
+  EXPECT_EQ(read_all(**subscriber), "");
+  ::unsetenv("http_proxy");
+  EXPECT_EQ(proxy.count("GET http://trickle.invalid/c/-2"), 1U);
+}
+
+TEST(SubscriberOnANetwork, AnswersThatAreNoHttpOrMadnessAreRetriedAndGivenUpOn) {
+  for (const char* answer :
+       {"SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nLp-Trickle-Seq: 1\r\n\r\nzz\r\n"}) {
+    FakeServer server([&](FakeExchange& exchange) {
+      exchange.send(answer);
+      exchange.close();
+    });
+    const auto piece = open(server)->read();
+    ASSERT_FALSE(piece) << answer;
+    EXPECT_EQ(piece.error().kind(), ErrorKind::kNetwork) << answer;
+  }
 }
 
 }  // namespace
