@@ -61,10 +61,10 @@ FaultProxy::~FaultProxy() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// Of ten connections four are left alone, so that there is progress whatever the seed.
+// Of ten connections four live for some megabytes, so that there is progress whatever the seed.
 FaultProxy::Fate FaultProxy::draw() {
   const auto below = [this](uint64_t limit) { return static_cast<int64_t>(random_() % limit); };
-  Fate fate{INT64_MAX, below(2) == 0, 0, 65536};
+  Fate fate{1'000'000 + below(6'000'000), below(2) == 0, 0, 65536};
   switch (below(10)) {
     case 0:
       fate.bytes_to_live = below(300);  // Often before the head is through.

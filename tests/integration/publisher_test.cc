@@ -359,6 +359,9 @@ TEST(PublisherOnANetwork, PitfallTenMinutesOfSegmentsTakeThreeSocketsAndLeaveNon
       // Each begins when the next one is connected, as in a stream that takes its time.
       ASSERT_TRUE(recorder.server().wait_for("POST /c/" + std::to_string(i + 1)));
       ASSERT_TRUE(publisher->end_segment());
+      while (!publisher->failure() && publisher->totals().acknowledged_segments <= static_cast<uint64_t>(i)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
     }
     ASSERT_TRUE(publisher->finish());
   }
