@@ -69,9 +69,19 @@ void DurationScanner::look_at(const uint8_t* packet) {
   if (!video && !is_audio_id(pes->stream_id)) return;
   Times& times = times_[pid];
   const int64_t time = times.unwrapper.unwrap(*pes->pts);
-  if (times.count++ == 0) times = {video, times.unwrapper, time, time, 1};
+  if (times.count++ == 0) times = {video, times.unwrapper, time, time, 1, 0};
   times.least = std::min(times.least, time);
   times.greatest = std::max(times.greatest, time);
+}
+
+int64_t DurationScanner::frame_of(const Times& times) {
+  if (times.frame > 0) return times.frame;
+  return times.count > 1 ? (times.greatest - times.least) / (times.count - 1) : 0;
+}
+
+void DurationScanner::skip() {
+  held_.clear();
+  for (auto& [pid, times] : times_) times.frame = frame_of(times);
 }
 
 std::optional<TimeSpan> DurationScanner::result() const {
@@ -80,8 +90,7 @@ std::optional<TimeSpan> DurationScanner::result() const {
     if (!best || (times.video && !best->video)) best = &times;
   }
   if (!best) return std::nullopt;
-  const int64_t frame = best->count > 1 ? (best->greatest - best->least) / (best->count - 1) : 0;
-  TimeSpan span{best->least, best->greatest + frame, {}};
+  TimeSpan span{best->least, best->greatest + frame_of(*best), {}};
   for (const Program& program : tables_.programs()) {
     span.streams.insert(span.streams.end(), program.streams.begin(), program.streams.end());
   }

@@ -27,6 +27,8 @@ class DurationScanner {
  public:
   /// Takes the next bytes, in pieces of any size; what is no packet is passed over.
   void add(Bytes bytes);
+  /// What follows does not follow directly: something in between, of no interest, was left out.
+  void skip();
   /// \return nothing when no timestamp was found: it is no transport stream, or an odd one.
   [[nodiscard]] std::optional<TimeSpan> result() const;
 
@@ -37,7 +39,9 @@ class DurationScanner {
     int64_t least = 0;
     int64_t greatest = 0;
     int64_t count = 0;
+    int64_t frame = 0;  ///< How long one lasts, once something was skipped: by then they can't be counted.
   };
+  static int64_t frame_of(const Times& times);
   /// \return how many bytes it is done with.
   size_t scan(Bytes bytes);
   void look_at(const uint8_t* packet);

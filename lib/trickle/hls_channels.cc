@@ -1,6 +1,7 @@
 #include "trickle/hls_channels.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace trickle {
 namespace {
@@ -10,11 +11,24 @@ using namespace std::chrono_literals;
 constexpr auto kFarewellTime = 60s;    // As long as the name of an ended channel is remembered.
 constexpr auto kPostedAtOnce = 100ms;  // Such a segment was not written while it happened.
 
+// Nobody is to wait while a huge segment is measured: its beginning and its end tell all that is needed.
+constexpr uint64_t kEndsBytes = 2 << 20;
+
 std::optional<ts::TimeSpan> measure(const Segment& segment) {
   ts::DurationScanner scanner;
+  uint64_t position = 0;
+  bool skipping = false;
   for (const auto& chunk : segment.chunks()) {
     const std::string_view data = chunk->data();
-    scanner.add({reinterpret_cast<const uint8_t*>(data.data()), data.size()});
+    const bool at_an_end =
+        position < kEndsBytes || position + data.size() + kEndsBytes > segment.size_bytes();
+    position += data.size();
+    if (at_an_end) {
+      scanner.add({reinterpret_cast<const uint8_t*>(data.data()), data.size()});
+    } else if (!std::exchange(skipping, true)) {
+      if (!scanner.result()) return std::nullopt;  // It is no transport stream.
+      scanner.skip();
+    }
   }
   return scanner.result();
 }

@@ -139,6 +139,19 @@ TEST(DurationScanner, FindsItsWayThroughDamageAndAcrossAWrap) {
   EXPECT_EQ(span->end - span->begin, kSecond);
 }
 
+TEST(DurationScanner, NeedsOnlyTheBeginningAndTheEnd) {
+  const std::string begin = second_of_video(0);
+  const std::string end = second_of_video(99 * kSecond);
+  ts::DurationScanner scanner;
+  scanner.add(as_bytes(begin));
+  scanner.skip();
+  scanner.add(as_bytes(end.substr(1000)));
+  const auto span = scanner.result();
+  ASSERT_TRUE(span);
+  EXPECT_EQ(span->begin, 0);
+  EXPECT_EQ(span->end, 100 * kSecond);
+}
+
 TEST(DurationScanner, KnowsNoTimesInWhatIsNoTransportStream) {
   ts::DurationScanner scanner;
   scanner.add(as_bytes(std::string(5000, 'x') + "{\"keep\":\"alive\"}"));
@@ -190,6 +203,18 @@ TEST_F(ChannelPlaylist, WaitsForASegmentThatMayStillEndAndPassesOverOneThatWontS
   EXPECT_THAT(text(), EndsWith("#EXTINF:1.000000,\n0\n"));
   open.reset();  // Its writer vanished, and the stream went on.
   EXPECT_THAT(text(), EndsWith("\n0\n#EXT-X-DISCONTINUITY\n#EXTINF:1.000000,\n2\n"));
+}
+
+TEST_F(ChannelPlaylist, MeasuresALargeSegmentByItsEnds) {
+  auto open = begin(0, second_of_video(0));
+  testing::TsWriter writer;
+  const testing::ByteVector packet = writer.null_packet();
+  std::string filler;
+  for (int i = 0; i < 1000; ++i) filler.append(packet.begin(), packet.end());
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(open->append(filler), AppendStatus::kTaken);
+  ASSERT_EQ(open->append(second_of_video(9 * kSecond)), AppendStatus::kTaken);
+  open->finish();
+  EXPECT_THAT(text(), EndsWith("#EXTINF:10.000000,\n0\n"));
 }
 
 TEST_F(ChannelPlaylist, FollowsTheWindow) {
