@@ -85,7 +85,9 @@ TEST(RisingTimeline, OneDamagedTimeDoesNotMoveTheLine) {
       const auto placed = timeline.place(track, 900000 + i * 3000 + (i == 50 ? damage : 0), 3000);
       ASSERT_TRUE(placed);
       EXPECT_FALSE(placed->new_gap);
-      if (i < 50 || i > 80) EXPECT_EQ(placed->ticks, 900000 + i * 3000);
+      if (i < 50 || i > 80) {
+        EXPECT_EQ(placed->ticks, 900000 + i * 3000);
+      }
     }
   }
 }
