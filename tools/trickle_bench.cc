@@ -7,6 +7,7 @@
 #include "bench/bare_server.h"
 #include "bench/chain_bench.h"
 #include "bench/cutter_bench.h"
+#include "bench/frames_bench.h"
 #include "bench/fx_bench.h"
 #include "bench/relay_bench.h"
 #include "bench/startup_bench.h"
@@ -43,12 +44,18 @@ struct FxOptions {
   std::string size = "1920x1080";
 };
 
+struct FramesOptions {
+  bench::FramesBenchOptions bench;
+  std::string size = "1920x1080";
+};
+
 struct Options {
   RelayOptions relay;
   BareOptions bare;
   bench::StartupBenchOptions startup;
   bench::CutterBenchOptions cutter;
   FxOptions fx;
+  FramesOptions frames;
   ChainOptions chain;
 };
 
@@ -158,6 +165,17 @@ void add_fx_command(CLI::App& tool, FxOptions& options) {
   add_json_option(app, b.json);
 }
 
+void add_frames_command(CLI::App& tool, FramesOptions& options) {
+  CLI::App& app =
+      subcommand(tool, "frames", "Frames between processes: through pipes and through shared memory");
+  bench::FramesBenchOptions& b = options.bench;
+  app.add_option("--size", options.size, "Of the frames")->type_name("WxH");
+  app.add_option("--pix-fmt", b.format, "Their pixel format")->type_name("FORMAT");
+  app.add_option("--frames", b.frames, "In each round")->type_name("N")->check(CLI::Range(1, 1000000));
+  add_rounds_option(app, b.rounds);
+  add_json_option(app, b.json);
+}
+
 void add_chain_command(CLI::App& tool, ChainOptions& options) {
   CLI::App& app =
       subcommand(tool, "chain", "sub | decode | fx | encode | pub over a relay, against one ffmpeg");
@@ -196,6 +214,11 @@ Result<void> parse_size(const std::string& text, int& width, int& height) {
 Result<void> run_fx(FxOptions& options, cli::Context& context) {
   TRICKLE_TRY(parse_size(options.size, options.bench.width, options.bench.height));
   return bench::run_fx_bench(options.bench, context.stop);
+}
+
+Result<void> run_frames(FramesOptions& options, cli::Context& context) {
+  TRICKLE_TRY(parse_size(options.size, options.bench.width, options.bench.height));
+  return bench::run_frames_bench(options.bench, context.stop);
 }
 
 Result<void> run_chain(ChainOptions& options, cli::Context& context) {
@@ -241,6 +264,7 @@ int main(int argc, char** argv) {
   Options options;
   add_relay_command(tool.app(), options.relay);
   add_chain_command(tool.app(), options.chain);
+  add_frames_command(tool.app(), options.frames);
   add_fx_command(tool.app(), options.fx);
   add_cutter_command(tool.app(), options.cutter);
   add_startup_command(tool.app(), options.startup);
@@ -250,6 +274,7 @@ int main(int argc, char** argv) {
     const auto given = [&tool](const char* command) { return tool.app().got_subcommand(command); };
     if (given("relay")) return run_relay(options.relay, context);
     if (given("chain")) return run_chain(options.chain, context);
+    if (given("frames")) return run_frames(options.frames, context);
     if (given("fx")) return run_fx(options.fx, context);
     if (given("cutter")) return run_cutter(options.cutter, context);
     if (given("startup")) return bench::run_startup_bench(options.startup, context.stop);

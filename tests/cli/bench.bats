@@ -140,6 +140,14 @@ start_bare() {
   [ "$status" -eq 2 ]
 }
 
+@test "frames sends frames through pipes and shared memory, and each comes out as it was" {
+  trickle-bench frames --size 320x240 --frames 20 --rounds 1 --json bench.json >table
+  [ "$(json '.transports | length')" = 6 ]
+  [ "$(json '[.transports[] | .fps[0], .cpu_ms_per_frame[0]] | min > 0')" = true ]
+  run trickle-bench frames --pix-fmt nosuch
+  [ "$status" -eq 2 ]
+}
+
 @test "chain runs the tools against ffmpeg, and every frame comes out" {
   trickle-bench chain --size 160x120 --fps 10 --seconds 2 --rounds 1 --json bench.json >table
   [ "$(json '.frames')" = 20 ]
@@ -165,5 +173,5 @@ start_bare() {
 
 @test "trickle-bench's --help pages are as documented" {
   golden trickle-bench.help trickle-bench --help
-  for command in relay chain fx cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
+  for command in relay chain frames fx cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
 }
