@@ -39,12 +39,12 @@ float FloatPass::Power::of(float x) const {
 FloatPass::FloatPass(std::vector<ColorStage> stages, const ColorProperties& color, int bits)
     : matrix_(yuv_matrix(color, bits)) {
   for (const ColorStage& from : stages) {
-    Stage stage{};
+    Stage stage;
     for (size_t i = 0; i < 3; ++i) {
-      for (size_t j = 0; j < 3; ++j) stage.matrix[i][j] = static_cast<float>(from.matrix[i][j]);
-      stage.offset[i] = static_cast<float>(from.offset[i]);
-      stage.low[i] = static_cast<float>(from.low[i]);
-      stage.high[i] = static_cast<float>(from.high[i]);
+      for (size_t j = 0; j < 3; ++j) stage.linear.matrix[i][j] = static_cast<float>(from.matrix[i][j]);
+      stage.linear.offset[i] = static_cast<float>(from.offset[i]);
+      stage.linear.low[i] = static_cast<float>(from.low[i]);
+      stage.linear.high[i] = static_cast<float>(from.high[i]);
     }
     if (from.exponent != 1) stage.power.emplace_back(from.exponent);
     stages_.push_back(std::move(stage));
@@ -52,13 +52,14 @@ FloatPass::FloatPass(std::vector<ColorStage> stages, const ColorProperties& colo
 }
 
 void FloatPass::apply(const Stage& stage, RgbRow& row) {
-  const auto& m = stage.matrix;
+  // Copies and pointers, for vectors: see rgb_rows.cc.
+  const Stage::Linear k = stage.linear;
   float* __restrict red = row.red.data();
   float* __restrict green = row.green.data();
   float* __restrict blue = row.blue.data();
-  const auto one = [&](size_t i, float r, float g, float b) {
-    const float value = m[i][0] * r + m[i][1] * g + m[i][2] * b + stage.offset[i];
-    return std::min(std::max(value, stage.low[i]), stage.high[i]);
+  const auto one = [&k](size_t i, float r, float g, float b) {
+    const float value = k.matrix[i][0] * r + k.matrix[i][1] * g + k.matrix[i][2] * b + k.offset[i];
+    return std::min(std::max(value, k.low[i]), k.high[i]);
   };
   const size_t width = row.red.size();
   for (size_t x = 0; x < width; ++x) {

@@ -28,8 +28,11 @@ class FloatPass {
     std::vector<float> table;
   };
   struct Stage {
-    float matrix[3][3];
-    float offset[3], low[3], high[3];
+    struct Linear {
+      float matrix[3][3];
+      float offset[3], low[3], high[3];
+    };
+    Linear linear{};
     std::vector<Power> power;  // One or none.
   };
 

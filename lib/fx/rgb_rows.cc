@@ -22,7 +22,9 @@ PackedRgb packed_rgb(PixelFormat format) {
   }
 }
 
-int code(float value, int highest) { return std::clamp(static_cast<int>(std::lrintf(value)), 0, highest); }
+// What comes here is never below -0.5, so that cutting off rounds; a call of lrintf() would keep loops from
+// vectors.
+int code(float value, int highest) { return std::min(static_cast<int>(value + 0.5F), highest); }
 
 template <typename Sample>
 Sample* row_of(const VideoFrame& frame, size_t plane, int row) {
@@ -43,23 +45,31 @@ struct ChromaRow {
   int step;
 };
 
+// The coefficients are copied and the rows taken as pointers, here and below: only so does the compiler know
+// that what is written changes nothing that is read, and make vectors of the loops.
 template <typename Sample>
 void load_yuv_row(const VideoFrame& frame, const PixelFormatInfo& info, const FloatMatrix& m, int y,
                   RgbRow& row) {
-  const auto* luma = row_of<Sample>(frame, 0, y);
+  const Sample* __restrict luma = row_of<Sample>(frame, 0, y);
   const ChromaRow<Sample> chroma(frame, y >> info.log2_chroma_h);
+  float* __restrict red = row.red.data();
+  float* __restrict green = row.green.data();
+  float* __restrict blue = row.blue.data();
+  // First what chroma adds, spread over the pixels that it covers, and then luma.
+  const int shift = info.log2_chroma_w;
   for (int x = 0; x < frame.width; ++x) {
-    const int cx = (x >> info.log2_chroma_w) * chroma.step;
+    const int cx = (x >> shift) * chroma.step;
+    red[x] = static_cast<float>(chroma.u[cx]);
+    green[x] = static_cast<float>(chroma.v[cx]);
+  }
+  const auto k = m.to_rgb;
+  const auto offset = m.to_rgb_offset;
+  for (int x = 0; x < frame.width; ++x) {
     const auto Y = static_cast<float>(luma[x]);
-    const auto U = static_cast<float>(chroma.u[cx]);
-    const auto V = static_cast<float>(chroma.v[cx]);
-    const auto component = [&](size_t i) {
-      return m.to_rgb[i][0] * Y + m.to_rgb[i][1] * U + m.to_rgb[i][2] * V + m.to_rgb_offset[i];
-    };
-    const auto at = static_cast<size_t>(x);
-    row.red[at] = component(0);
-    row.green[at] = component(1);
-    row.blue[at] = component(2);
+    const float U = red[x], V = green[x];
+    red[x] = k[0][0] * Y + k[0][1] * U + k[0][2] * V + offset[0];
+    green[x] = k[1][0] * Y + k[1][1] * U + k[1][2] * V + offset[1];
+    blue[x] = k[2][0] * Y + k[2][1] * U + k[2][2] * V + offset[2];
   }
 }
 
@@ -94,7 +104,7 @@ void load_rgb_row(const VideoFrame& frame, int y, RgbRow& row) {
 }
 
 void store_rgb_row(const RgbRow& row, int y, const VideoFrame& picture) {
-  const auto to_byte = [](float value) { return static_cast<uint8_t>(std::lrintf(255.0F * value)); };
+  const auto to_byte = [](float value) { return static_cast<uint8_t>(255.0F * value + 0.5F); };
   if (picture.format == PixelFormat::kGbrp) {
     const std::array<const std::vector<float>*, 3> planes{&row.green, &row.blue, &row.red};
     for (size_t plane = 0; plane < 3; ++plane) {
@@ -112,15 +122,17 @@ void store_rgb_row(const RgbRow& row, int y, const VideoFrame& picture) {
   }
 }
 
-float yuv_component(const FloatMatrix& m, size_t i, float r, float g, float b) {
-  return m.to_yuv[i][0] * r + m.to_yuv[i][1] * g + m.to_yuv[i][2] * b + m.to_yuv_offset[i];
-}
-
 template <typename Sample>
 void store_luma_row(const RgbRow& row, const FloatMatrix& m, int highest, int y, const VideoFrame& picture) {
-  auto* luma = row_of<Sample>(picture, 0, y);
-  for (size_t x = 0; x < row.red.size(); ++x) {
-    luma[x] = static_cast<Sample>(code(yuv_component(m, 0, row.red[x], row.green[x], row.blue[x]), highest));
+  Sample* __restrict luma = row_of<Sample>(picture, 0, y);
+  const float* __restrict red = row.red.data();
+  const float* __restrict green = row.green.data();
+  const float* __restrict blue = row.blue.data();
+  const auto k = m.to_yuv[0];
+  const float offset = m.to_yuv_offset[0];
+  const size_t width = row.red.size();
+  for (size_t x = 0; x < width; ++x) {
+    luma[x] = static_cast<Sample>(code(k[0] * red[x] + k[1] * green[x] + k[2] * blue[x] + offset, highest));
   }
 }
 
@@ -130,24 +142,27 @@ void store_chroma_row(std::span<const RgbRow> rows, const PixelFormatInfo& info,
                       int chroma_y, const VideoFrame& picture) {
   const int highest = (1 << info.bits) - 1;
   const ChromaRow<Sample> chroma(picture, chroma_y);
+  Sample* __restrict u = chroma.u;
+  Sample* __restrict v = chroma.v;
   const int chroma_width = (picture.width + (1 << info.log2_chroma_w) - 1) >> info.log2_chroma_w;
+  const auto to_u = m.to_yuv[1], to_v = m.to_yuv[2];
+  const float offset_u = m.to_yuv_offset[1], offset_v = m.to_yuv_offset[2];
+  const RgbRow& upper = rows.front();
+  const RgbRow& lower = rows.back();  // The same where there is but one.
   for (int cx = 0; cx < chroma_width; ++cx) {
-    const int begin = cx << info.log2_chroma_w;
-    const int end = std::min(picture.width, (cx + 1) << info.log2_chroma_w);
-    float r = 0, g = 0, b = 0;
-    for (const RgbRow& row : rows) {
-      for (auto x = static_cast<size_t>(begin); x < static_cast<size_t>(end); ++x) {
-        r += row.red[x];
-        g += row.green[x];
-        b += row.blue[x];
-      }
-    }
-    const float share = 1.0F / static_cast<float>(rows.size() * static_cast<size_t>(end - begin));
-    const float mean_r = share * r, mean_g = share * g, mean_b = share * b;
-    chroma.u[cx * chroma.step] =
-        static_cast<Sample>(code(yuv_component(m, 1, mean_r, mean_g, mean_b), highest));
-    chroma.v[cx * chroma.step] =
-        static_cast<Sample>(code(yuv_component(m, 2, mean_r, mean_g, mean_b), highest));
+    const auto left = static_cast<size_t>(cx << info.log2_chroma_w);
+    const auto right =
+        std::min(left + (size_t{1} << info.log2_chroma_w) - 1, static_cast<size_t>(picture.width) - 1);
+    const auto mean = [&](const std::vector<float>& a, const std::vector<float>& b) {
+      return 0.25F * (a[left] + a[right] + b[left] + b[right]);
+    };
+    const float r = mean(upper.red, lower.red);
+    const float g = mean(upper.green, lower.green);
+    const float b = mean(upper.blue, lower.blue);
+    u[cx * chroma.step] =
+        static_cast<Sample>(code(to_u[0] * r + to_u[1] * g + to_u[2] * b + offset_u, highest));
+    v[cx * chroma.step] =
+        static_cast<Sample>(code(to_v[0] * r + to_v[1] * g + to_v[2] * b + offset_v, highest));
   }
 }
 
