@@ -1,4 +1,4 @@
-// The one place that configures spdlog: its default logger writes lines to stderr in one of two formats.
+// The one place that configures spdlog: its logger writes lines to stderr in one of two formats.
 #include "base/log.h"
 
 #include <spdlog/formatter.h>
@@ -13,6 +13,8 @@
 #include <ctime>
 #include <memory>
 #include <string>
+
+#include "trickle/log.h"
 
 namespace trickle::log {
 namespace {
@@ -120,6 +122,22 @@ class LineSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 }  // namespace
 
+namespace {
+
+// Not spdlog's default logger: that one belongs to the program that we are a library of. Warnings and worse
+// are written until somebody configures.
+std::shared_ptr<spdlog::logger>& own_logger() {
+  static std::shared_ptr<spdlog::logger> logger = [] {
+    auto made =
+        std::make_shared<spdlog::logger>("trickle", std::make_shared<LineSink>("trickle", Format::kText));
+    made->set_level(spdlog::level::warn);
+    return made;
+  }();
+  return logger;
+}
+
+}  // namespace
+
 Result<void> configure(std::string_view tool, std::string_view level, Format format) {
   const auto parsed = spdlog::level::from_str(std::string(level));
   if (parsed == spdlog::level::off && level != "off") {
@@ -130,7 +148,7 @@ Result<void> configure(std::string_view tool, std::string_view level, Format for
   auto logger =
       std::make_shared<spdlog::logger>(kLoggerName, std::make_shared<LineSink>(std::string(tool), format));
   logger->set_level(parsed);
-  spdlog::set_default_logger(std::move(logger));
+  own_logger() = std::move(logger);
   return {};
 }
 
@@ -140,10 +158,10 @@ void set_line_hooks(void (*before)(), void (*after)()) {
 }
 
 void write(spdlog::level::level_enum level, std::string_view message) {
-  spdlog::default_logger_raw()->log(level, spdlog::string_view_t(message.data(), message.size()));
+  own_logger()->log(level, spdlog::string_view_t(message.data(), message.size()));
 }
 
-bool enabled(spdlog::level::level_enum level) { return spdlog::default_logger_raw()->should_log(level); }
+bool enabled(spdlog::level::level_enum level) { return own_logger()->should_log(level); }
 
 void change_level(int steps) noexcept {
   // spdlog counts from trace (0) up to err (4); `off` stays reachable only by configure().
@@ -162,3 +180,11 @@ void StreamLog::write(spdlog::level::level_enum level, std::string_view message)
 }
 
 }  // namespace trickle::log
+
+namespace trickle {
+
+Result<void> configure_log(std::string_view program, std::string_view level) {
+  return log::configure(program, level, log::Format::kText);
+}
+
+}  // namespace trickle

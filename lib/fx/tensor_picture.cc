@@ -60,6 +60,24 @@ void picture_to_floats(const VideoFrame& frame, TensorLayout layout, float* rgb)
   }
 }
 
+void convert_picture(const VideoFrame& from, VideoFrame& to) {
+  const FloatMatrix from_matrix(yuv_matrix(from.color, pixel_format_info(from.format).bits));
+  const FloatMatrix to_matrix(yuv_matrix(to.color, pixel_format_info(to.format).bits));
+  const int at_once = rows_at_once(to);
+  if (to.format == PixelFormat::kRgba || to.format == PixelFormat::kBgra) make_opaque(to);
+  std::vector<RgbRow> rows(static_cast<size_t>(at_once), RgbRow(to.width));
+  for (int y = 0; y < to.height; y += at_once) {
+    const int count = std::min(at_once, to.height - y);
+    for (int i = 0; i < count; ++i) {
+      RgbRow& row = rows[static_cast<size_t>(i)];
+      load_row(from, from_matrix, y + i, row);
+      for (auto* values : {&row.red, &row.green, &row.blue})
+        std::ranges::transform(*values, values->begin(), clamp01);
+    }
+    store_rows(std::span(rows).first(static_cast<size_t>(count)), to_matrix, y, to);
+  }
+}
+
 void floats_to_picture(const float* values, int channels, TensorLayout layout, VideoFrame& picture) {
   const PixelFormatInfo& info = pixel_format_info(picture.format);
   const FloatMatrix m(yuv_matrix(picture.color, info.bits));

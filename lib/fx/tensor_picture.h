@@ -6,11 +6,12 @@
 // call them.
 #pragma once
 
+#include "trickle/convert.h"
 #include "trickle/frame.h"
 
 namespace trickle::fx {
 
-enum class TensorLayout { kNhwc, kNchw };
+using trickle::TensorLayout;
 
 /// Writes 3 * width * height floats to `rgb`. YUV is understood by the frame's own matrix and range;
 /// subsampled chroma is replicated. Every PixelFormat but kNone is taken.
@@ -21,5 +22,9 @@ void picture_to_floats(const VideoFrame& frame, TensorLayout layout, float* rgb)
 /// the chroma of a subsampled format is the mean of the pixels it covers; an alpha channel of the picture
 /// becomes opaque.
 void floats_to_picture(const float* values, int channels, TensorLayout layout, VideoFrame& picture);
+
+/// Writes the picture `from` into `to`, which has the same size and keeps its format; both are understood by
+/// the colour properties of their own.
+void convert_picture(const VideoFrame& from, VideoFrame& to);
 
 }  // namespace trickle::fx

@@ -102,6 +102,7 @@ void copy_properties(const VideoFrame& from, VideoFrame& to) {
   to.timestamp = from.timestamp;
   to.duration_ticks = from.duration_ticks;
   to.user_data = from.user_data;
+  to.side_table = from.side_table;
 }
 
 VideoFrame copy_of(const VideoFrame& frame) {

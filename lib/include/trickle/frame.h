@@ -5,12 +5,18 @@
 // handed from thread to thread, but only one thread at a time may use it.
 #pragma once
 
+#include <any>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "trickle/export.h"
 
 namespace trickle {
 
@@ -62,9 +68,9 @@ struct PixelFormatInfo {
   bool rgb;
   std::array<int, 4> bytes_per_sample;
 };
-[[nodiscard]] const PixelFormatInfo& pixel_format_info(PixelFormat format);
+[[nodiscard]] TRICKLE_API const PixelFormatInfo& pixel_format_info(PixelFormat format);
 /// The format with FFmpeg's name `name`, or kNone.
-[[nodiscard]] PixelFormat pixel_format_from_name(std::string_view name);
+[[nodiscard]] TRICKLE_API PixelFormat pixel_format_from_name(std::string_view name);
 
 /// Code points of ISO/IEC 23091-2 (H.273), the ones that bitstreams carry. 2 is "unspecified" for the first
 /// three.
@@ -104,26 +110,43 @@ struct VideoFrame {
   /// True when nobody but holders of `memory` refers to the pixels (a decoder may still predict from them).
   bool exclusive = false;
 
+  /// Anything that belongs to this picture and shall travel with it inside one process; null until it is set.
+  /// Copies of the frame share it.
+  std::shared_ptr<std::map<std::string, std::any, std::less<>>> side_table{};
+
   /// True when the pixels may be changed in place: exclusive, and this is the only reference.
   [[nodiscard]] bool writable() const { return exclusive && memory.use_count() == 1; }
+
+  /// Sets an entry of the side table, which is made with the first.
+  void set_user_data(std::string name, std::any value) {
+    if (!side_table) side_table = std::make_shared<std::map<std::string, std::any, std::less<>>>();
+    side_table->insert_or_assign(std::move(name), std::move(value));
+  }
+  /// The entry of that name if it is a T, or null. Valid as long as it is not replaced.
+  template <typename T>
+  [[nodiscard]] const T* find_user_data(std::string_view name) const {
+    if (!side_table) return nullptr;
+    const auto at = side_table->find(name);
+    return at == side_table->end() ? nullptr : std::any_cast<T>(&at->second);
+  }
 };
 
 /// Bytes of one row of `plane`, without padding, and the number of its rows.
-[[nodiscard]] size_t plane_row_bytes(PixelFormat format, int plane, int width);
-[[nodiscard]] int plane_rows(PixelFormat format, int plane, int height);
+[[nodiscard]] TRICKLE_API size_t plane_row_bytes(PixelFormat format, int plane, int width);
+[[nodiscard]] TRICKLE_API int plane_rows(PixelFormat format, int plane, int height);
 /// Bytes of a picture whose planes follow each other without padding (FFmpeg's rawvideo layout).
-[[nodiscard]] size_t packed_picture_bytes(PixelFormat format, int width, int height);
+[[nodiscard]] TRICKLE_API size_t packed_picture_bytes(PixelFormat format, int width, int height);
 
 /// A new writable frame whose planes follow each other without padding. Pixels are not initialised.
 /// Sizes must be positive and at most 16384.
-[[nodiscard]] VideoFrame make_video_frame(PixelFormat format, int width, int height);
+[[nodiscard]] TRICKLE_API VideoFrame make_video_frame(PixelFormat format, int width, int height);
 /// A frame over `memory` (of at least packed_picture_bytes at `data`), planes without padding.
-[[nodiscard]] VideoFrame wrap_packed_picture(PixelFormat format, int width, int height, uint8_t* data,
-                                             std::shared_ptr<void> memory);
+[[nodiscard]] TRICKLE_API VideoFrame wrap_packed_picture(PixelFormat format, int width, int height,
+                                                         uint8_t* data, std::shared_ptr<void> memory);
 /// Copies everything but pixels, format and size: timing, colour, user data.
-void copy_properties(const VideoFrame& from, VideoFrame& to);
+TRICKLE_API void copy_properties(const VideoFrame& from, VideoFrame& to);
 /// A writable frame with the same pixels, timing and properties.
-[[nodiscard]] VideoFrame copy_of(const VideoFrame& frame);
+[[nodiscard]] TRICKLE_API VideoFrame copy_of(const VideoFrame& frame);
 
 /// One packet of a compressed (or PCM) audio track, passed through filters untouched.
 struct AudioPacket {

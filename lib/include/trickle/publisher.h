@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "trickle/connection_options.h"
+#include "trickle/export.h"
 #include "trickle/result.h"
 
 namespace trickle {
@@ -55,7 +56,7 @@ struct PublisherTotals {
   uint64_t lost_segments = 0;
 };
 
-class Publisher {
+class TRICKLE_API Publisher {
  public:
   /// Checks the options and begins to connect; what the server says shows in later calls.
   /// \return kUsage for a bad URL.

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "trickle/connection_options.h"
+#include "trickle/export.h"
 #include "trickle/result.h"
 
 namespace trickle {
@@ -62,7 +63,7 @@ struct SubscriberSegment {
   bool complete = true;
 };
 
-class Subscriber {
+class TRICKLE_API Subscriber {
  public:
   /// Checks the options; connects with the first read. \return kUsage for a bad URL, start or header.
   static Result<std::unique_ptr<Subscriber>> open(SubscriberOptions options);

@@ -1,0 +1,4 @@
+// Marks what the shared library shows; everything else in it is hidden.
+#pragma once
+
+#define TRICKLE_API __attribute__((visibility("default")))
