@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/counters.h"
 #include "base/log.h"
@@ -80,6 +81,12 @@ SubscriberState::Verdict SubscriberState::on_success(const Answer& answer) {
     server_lost_ = true;
     return retry({ErrorKind::kNetwork,
                   fmt::format("{} gave segment {} when asked for {}", display_url_, *number, *wanted_)});
+  }
+  if (gap_from_ && *number < *gap_from_) {  // One that was lost lies between those that the server has.
+    log::warning("segment {} is lost: the server does not have it", *gap_from_);
+    count_gap();
+    ask_for(*std::exchange(gap_from_, std::nullopt) + 1, Duration::zero());
+    return Verdict::kAsk;
   }
   if (gap_from_ && *number > *gap_from_) {
     log::warning("segments {} to {} are lost: the server no longer has them", *gap_from_, *number - 1);

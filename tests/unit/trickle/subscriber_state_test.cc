@@ -111,6 +111,17 @@ TEST_F(SubscriberRules, FallenOutOfTheWindowItGoesOnWithTheOldestIfAskedTo) {
   EXPECT_EQ(state.gaps(), 1U);
 }
 
+TEST_F(SubscriberRules, AHoleBetweenTheSegmentsOfTheServerIsSteppedOver) {
+  auto state = make({.on_gap = OnGap::kOldest});
+  read_segment(state, 5);
+  ASSERT_EQ(state.on_answer(none(20)), Verdict::kAsk);
+  EXPECT_EQ(state.ask().number, "oldest");
+  ASSERT_EQ(state.on_answer(ok(2)), Verdict::kAsk);  // Not read a second time.
+  EXPECT_EQ(state.ask().number, "7");
+  ASSERT_EQ(state.on_answer(ok(7)), Verdict::kRead);
+  EXPECT_EQ(state.gaps(), 1U);
+}
+
 TEST_F(SubscriberRules, AnOlderServerThatDoesNotKnowOldestIsAskedForTheCurrentOne) {
   auto state = make({.start = "oldest"});
   ASSERT_EQ(state.on_answer({.status = 400}), Verdict::kAsk);
