@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "cli/completion.h"
 #include "cli/exit_code.h"
 #include "cli/stats_reporter.h"
 #include "trickle/version.h"
@@ -87,6 +88,18 @@ void Tool::add_shared_options() {
   app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")
       ->group(group);
   app_.add_flag("--no-progress", shared_.no_progress, "Never show the status line")->group(group);
+  app_.add_option_function<std::string>(
+          "--completion",
+          [this](const std::string& shell) {
+            const std::string script = completion_script(app_, name_, shell);
+            if (script.empty()) throw CLI::ValidationError("--completion", "bash, zsh or fish");
+            std::fputs(script.c_str(), stdout);
+            throw CLI::Success();
+          },
+          "Print a completion script for bash, zsh or fish and exit")
+      ->trigger_on_parse()
+      ->configurable(false)
+      ->group("");  // Nobody looks for it in --help: packages install what it prints.
   app_.set_help_flag("-h,--help", "Print this help and exit")->group(group);
   app_.set_version_flag("--version", fmt::format("{} {}", name_, version()), "Print the version and exit")
       ->group(group);

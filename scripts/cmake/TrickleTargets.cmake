@@ -17,7 +17,7 @@ function(trickle_tool name)
   string(REPLACE "-" "_" source "${name}")
   add_executable(${name} "${PROJECT_SOURCE_DIR}/tools/${source}.cc")
   target_link_libraries(${name} PRIVATE trickle_cli ${ARG_DEPS})
-  install(TARGETS ${name} RUNTIME)
+  install(TARGETS ${name} RUNTIME COMPONENT trickle-tools)
 endfunction()
 
 # trickle_test(NAME SOURCES a_test.cc DEPS trickle_x [LABEL unit|integration])

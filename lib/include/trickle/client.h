@@ -90,7 +90,7 @@ class TRICKLE_API Client {
   [[nodiscard]] ClientNumbers numbers() const;
 
  private:
-  class Impl;
+  class TRICKLE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -130,7 +130,7 @@ class TRICKLE_API SimpleClient {
 
  private:
   Result<void> run(VideoStep video, AudioFunction audio);
-  class Impl;
+  class TRICKLE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

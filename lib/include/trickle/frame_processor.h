@@ -95,7 +95,7 @@ class TRICKLE_API FrameProcessor {
 
  private:
   friend class ProcessorHost;
-  struct Link;
+  struct TRICKLE_HIDDEN Link;
   std::shared_ptr<Link> link_;
 };
 

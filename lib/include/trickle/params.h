@@ -44,7 +44,7 @@ class TRICKLE_API Params {
   [[nodiscard]] Params merged_with(const Params& newer) const;
 
  private:
-  struct Object;
+  struct TRICKLE_HIDDEN Object;
   explicit Params(std::shared_ptr<const Object> object);
   std::shared_ptr<const Object> object_;
 };
