@@ -165,18 +165,18 @@ bool enabled(spdlog::level::level_enum level) { return own_logger()->should_log(
 
 void change_level(int steps) noexcept {
   // spdlog counts from trace (0) up to err (4); `off` stays reachable only by configure().
-  const int wanted = static_cast<int>(spdlog::default_logger_raw()->level()) - steps;
+  const int wanted = static_cast<int>(own_logger()->level()) - steps;
   const int least = static_cast<int>(spdlog::level::trace);
   const int most = static_cast<int>(spdlog::level::err);
   const int level = wanted < least ? least : wanted > most ? most : wanted;
-  spdlog::default_logger_raw()->set_level(static_cast<spdlog::level::level_enum>(level));
+  own_logger()->set_level(static_cast<spdlog::level::level_enum>(level));
 }
 
 void StreamLog::write(spdlog::level::level_enum level, std::string_view message) const {
   if (!enabled(level)) return;
   const std::string text = prefix_ + std::string(message);
   const spdlog::details::log_msg line(stream_.empty() ? kLoggerName : stream_, level, text);
-  for (const auto& sink : spdlog::default_logger_raw()->sinks()) sink->log(line);
+  for (const auto& sink : own_logger()->sinks()) sink->log(line);
 }
 
 }  // namespace trickle::log
