@@ -63,6 +63,34 @@ struct ChainCallbacks {
   std::function<void(const std::string& reason)> on_restart;  ///< All stages have just been started again.
   std::function<void()> on_numbers;                           ///< Some stage reported new numbers.
   std::function<void(const ChainEnd&)> on_end;                ///< Once; no process of the chain is left.
+  // Of chains in this process only: what a processor emits, as JSON.
+  std::function<void(const std::string& json)> on_data{};
+  std::function<void(const std::string& json)> on_event{};
+};
+
+/// What a stream needs of its chain, wherever that runs. Belongs to the thread that runs the io_context.
+class StreamChain {
+ public:
+  StreamChain() = default;
+  virtual ~StreamChain() = default;
+  StreamChain(const StreamChain&) = delete;
+  StreamChain& operator=(const StreamChain&) = delete;
+
+  /// Starts the stages; failure to do so ends the chain (on_end), as does everything else.
+  virtual void start() = 0;
+  /// Ends the source, lets the rest drain until the deadline. Calling it again changes nothing.
+  virtual void stop() = 0;
+  /// Sends a line to the control pipe of the stage `program`, if that runs and has one.
+  virtual void control(const std::string& program, const std::string& line) = 0;
+  /// Tells of parameters as they came, a JSON object, in addition to what control() makes of them.
+  virtual void update(const std::string&) {}
+  /// Sends a signal to every process of the chain.
+  virtual void send_signal(int signal) = 0;
+  /// Restarts the chain as if a stage had died, within the same budget; for rules that others watch over.
+  virtual void restart(const std::string& reason) = 0;
+
+  [[nodiscard]] virtual std::vector<StageStatus> status() const = 0;
+  [[nodiscard]] virtual uint64_t restarts() const = 0;
 };
 
 /// Makes the stages for a start; `restarted` is false for the first one. Called for each start, so that a
@@ -71,27 +99,20 @@ using ChainPlanner = std::function<std::vector<StagePlan>(bool restarted)>;
 
 /// Belongs to the thread that runs the io_context (see child.h for which thread may start children). Dying,
 /// it kills its children.
-class Chain {
+class Chain final : public StreamChain {
  public:
   Chain(boost::asio::io_context& io, ChainPlanner planner, ChainOptions options, ChainCallbacks callbacks,
         const Clock& clock = system_clock());
-  ~Chain();
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
+  ~Chain() override;
 
-  /// Starts the stages; failure to do so ends the chain (on_end), as does everything else.
-  void start();
-  /// Ends the source, lets the rest drain until the deadline. Calling it again changes nothing.
-  void stop();
-  /// Sends a line to the control pipe of the stage `program`, if that runs and has one.
-  void control(const std::string& program, const std::string& line);
-  /// Sends a signal to every process of the chain.
-  void send_signal(int signal);
-  /// Restarts the chain as if a stage had died, within the same budget; for rules that others watch over.
-  void restart(const std::string& reason);
+  void start() override;
+  void stop() override;
+  void control(const std::string& program, const std::string& line) override;
+  void send_signal(int signal) override;
+  void restart(const std::string& reason) override;
 
-  [[nodiscard]] std::vector<StageStatus> status() const;
-  [[nodiscard]] uint64_t restarts() const;
+  [[nodiscard]] std::vector<StageStatus> status() const override;
+  [[nodiscard]] uint64_t restarts() const override;
   [[nodiscard]] const std::string& last_error() const;
 
  private:

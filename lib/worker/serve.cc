@@ -5,10 +5,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <csignal>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -60,9 +62,20 @@ class Service {
         last_answers_(io_),
         watchdog_(io_),
         stop_event_(io_),
-        level_signals_(io_, SIGUSR1, SIGUSR2) {
+        own_process_(!options.worker.stream.local.make_chain),
+        level_signals_(io_) {
+    if (own_process_) {
+      level_signals_.add(SIGUSR1);
+      level_signals_.add(SIGUSR2);
+    }
+    if (options.load) load(std::move(options.load));
     for (const fx::ChainSpec& effects : options.preload) preload(effects);
   }
+  ~Service() {
+    if (loading_.joinable()) loading_.join();
+  }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
 
   Result<Endpoint> listen(const Endpoint& endpoint) { return server_.listen(endpoint); }
 
@@ -74,7 +87,7 @@ class Service {
                            [this](const error_code& failure) {
                              if (!failure) shut_down();
                            });
-    wait_for_level_signals();
+    if (own_process_) wait_for_level_signals();
     feed_watchdog();
     notify_systemd("READY=1");
     io_.run();
@@ -115,6 +128,14 @@ class Service {
         worker_.end_loading();
       });
     }
+  }
+
+  void load(std::function<void()> work) {
+    worker_.begin_loading();
+    loading_ = std::thread([this, work = std::move(work)] {
+      work();
+      boost::asio::post(io_, [this] { worker_.end_loading(); });
+    });
   }
 
   void wait_for_level_signals() {
@@ -160,15 +181,19 @@ class Service {
   boost::asio::steady_timer last_answers_;
   boost::asio::steady_timer watchdog_;
   boost::asio::posix::stream_descriptor stop_event_;
+  const bool own_process_;  // False in the library: signals and programs are then not ours.
   boost::asio::signal_set level_signals_;
+  std::thread loading_;
 };
 
 }  // namespace
 
 Result<void> serve(ServeOptions options, const StopToken& stop,
                    const std::function<Result<void>(const Endpoint&)>& on_listening) {
-  TRICKLE_TRY(open_standard_descriptors());
-  TRICKLE_TRY(find_programs(options.worker.stream.chain.program_directory));
+  if (!options.worker.stream.local.make_chain) {
+    TRICKLE_TRY(open_standard_descriptors());
+    TRICKLE_TRY(find_programs(options.worker.stream.chain.program_directory));
+  }
   std::unique_ptr<ChannelMemory> memory;
   if (!options.state_dir.empty()) {
     TRICKLE_TRY_ASSIGN(memory, ChannelMemory::open(options.state_dir));

@@ -16,6 +16,9 @@ struct ServeOptions {
   Endpoint listen{"127.0.0.1", 8080};
   WorkerOptions worker;
   ApiOptions api;
+  /// Done on a thread of its own before the first stream may start; health says LOADING meanwhile. May be
+  /// null.
+  std::function<void()> load{};
   std::vector<fx::ChainSpec> preload;  ///< Effects of which a process is kept ready.
   std::filesystem::path state_dir;     ///< Where published channels are remembered; empty: nowhere.
 };

@@ -1,6 +1,7 @@
 #include "worker/side_channels.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -15,6 +16,8 @@ using nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kHeartbeat{10};
 constexpr std::chrono::seconds kDataKeepAlive{25};
+constexpr std::chrono::milliseconds kDataInterval{333};
+constexpr size_t kMostItems = 1000;
 constexpr const char* kStreamEvents = "ai_stream_events";
 constexpr const char* kHeartbeatEvents = "stream_heartbeat";
 
@@ -77,30 +80,38 @@ SideChannels::SideChannels(boost::asio::io_context& io, const Stream& stream, co
       log_(options.chain.log),
       pipeline_(options.pipeline),
       heartbeat_(io),
-      data_timer_(io) {
+      data_timer_(io),
+      items_timer_(io) {
   const StartRequest& request = stream.request();
   const auto channel = [&](const std::string& url, const char* name) {
     return SideChannelOptions{url, log_.with_prefix(fmt::format("{}: ", name)), options.chain.limits,
                               options.chain.program_directory, options.plan};
   };
+  const auto publisher = [&](const std::string& url, const char* name) {
+    return options.local.make_publisher ? options.local.make_publisher(io, url)
+                                        : JsonPublisher::start(io, channel(url, name));
+  };
   if (!request.events_url.empty()) {
-    events_ = JsonPublisher::start(io, channel(request.events_url, "events"));
+    events_ = publisher(request.events_url, "events");
     beat();
   }
   if (!request.data_url.empty()) {
-    data_ = JsonPublisher::start(io, channel(request.data_url, "data"));
+    data_ = publisher(request.data_url, "data");
     keep_data_alive();
   }
   if (!request.control_url.empty()) {
-    control_ = JsonSubscriber::start(
-        io, channel(request.control_url, "control"),
-        [on_control = std::move(on_control)](const nlohmann::json& document) {
-          if (!is_keep_alive(document)) on_control(document);
-        },
-        [this](const std::string& junk) {
-          log_.warning("{}", junk);
-          event("error", {{"message", junk}});
-        });
+    auto take = [on_control = std::move(on_control)](const nlohmann::json& document) {
+      if (!is_keep_alive(document)) on_control(document);
+    };
+    auto complain = [this](const std::string& junk) {
+      log_.warning("{}", junk);
+      event("error", {{"message", junk}});
+    };
+    control_ =
+        options.local.make_subscriber
+            ? options.local.make_subscriber(io, request.control_url, std::move(take), std::move(complain))
+            : JsonSubscriber::start(io, channel(request.control_url, "control"), std::move(take),
+                                    std::move(complain));
   }
 }
 
@@ -111,6 +122,33 @@ void SideChannels::event(std::string_view type, ordered_json more) {
   ordered_json event{{"type", type}, {"timestamp", unix_time().count()}, {"stream_id", stream_.request().id}};
   event.update(more);
   publish(event, kStreamEvents);
+}
+
+void SideChannels::add_event(const std::string& json) {
+  ordered_json more = ordered_json::parse(json, nullptr, false);
+  if (more.is_object()) event("custom", std::move(more));
+}
+
+void SideChannels::add_item(std::string json) {
+  if (!data_) return;
+  if (items_.empty()) {
+    items_timer_.expires_after(kDataInterval);
+    items_timer_.async_wait(
+        [this, alive = std::weak_ptr<bool>(alive_)](const boost::system::error_code& failure) {
+          if (!failure && !alive.expired()) publish_items();
+        });
+  }
+  if (items_.size() >= kMostItems) {
+    log_.warning("data: more than {} items in {} ms: the oldest are dropped", kMostItems,
+                 kDataInterval.count());
+    items_.erase(items_.begin(), items_.begin() + kMostItems / 2);
+  }
+  items_.push_back(std::move(json));
+}
+
+void SideChannels::publish_items() {
+  if (!data_ || items_.empty()) return;
+  data_->publish(fmt::format("[{}]\n", fmt::join(std::exchange(items_, {}), ",")));
 }
 
 void SideChannels::publish(const ordered_json& event, const char* queue) {
@@ -142,6 +180,8 @@ void SideChannels::keep_data_alive() {
 void SideChannels::finish(std::function<void()> done) {
   heartbeat_.cancel();
   data_timer_.cancel();
+  items_timer_.cancel();
+  publish_items();
   control_.reset();
   const auto both = std::make_shared<int>(2);
   const auto one_done = [this, alive = std::weak_ptr<bool>(alive_), both, done = std::move(done)] {

@@ -36,6 +36,10 @@ class SideChannels {
 
   /// Publishes an event of this type, with the time, and what else belongs to it.
   void event(std::string_view type, nlohmann::ordered_json more = nlohmann::ordered_json::object());
+  /// An event that a processor made: a JSON object, completed with a type and the time.
+  void add_event(const std::string& json);
+  /// An item for the next array on the data channel, any JSON.
+  void add_item(std::string json);
   /// Publishes what is queued, ends the events and data channels, then calls `done`; within 2 s.
   void finish(std::function<void()> done);
 
@@ -43,6 +47,7 @@ class SideChannels {
   void publish(const nlohmann::ordered_json& event, const char* queue);
   void beat();
   void keep_data_alive();
+  void publish_items();
 
   boost::asio::io_context& io_;
   const Stream& stream_;
@@ -50,7 +55,8 @@ class SideChannels {
   std::string pipeline_;
   std::unique_ptr<JsonPublisher> events_, data_;
   std::unique_ptr<JsonSubscriber> control_;
-  boost::asio::steady_timer heartbeat_, data_timer_;
+  boost::asio::steady_timer heartbeat_, data_timer_, items_timer_;
+  std::vector<std::string> items_;                              // Emitted since the last array.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // A timer's handler may outlive its timer.
 };
 

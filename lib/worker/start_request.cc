@@ -58,6 +58,7 @@ Result<StartRequest> parse_start(std::string_view body, std::string_view header_
   if (!params.is_object()) return unexpected(ErrorKind::kUsage, "params must be an object");
   TRICKLE_TRY_ASSIGN(auto update, apply_params({}, params, true));
   request.params = std::move(update.params);
+  request.params_json = params.dump(-1, ' ', false, json::error_handler_t::replace);
   request.warnings = std::move(update.warnings);
   return request;
 }

@@ -14,6 +14,7 @@ struct StartRequest {
   std::string subscribe_url, publish_url, control_url, events_url, data_url;  ///< Empty: none.
   std::string id;  ///< gateway_request_id, else the header X-Stream-Id, else made up.
   StreamParams params;
+  std::string params_json;  ///< As they came: an object.
   std::vector<std::string> warnings;
 };
 

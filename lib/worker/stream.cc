@@ -74,7 +74,13 @@ void Stream::start() {
     return plan_stream(request_, params_, options_.plan, restarted);
   };
   log_.info("stream started with {}", fx::to_string(params_.effects));
-  chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
+  callbacks.on_data = [this](const std::string& json) { side_->add_item(json); };
+  callbacks.on_event = [this](const std::string& json) { side_->add_event(json); };
+  if (options_.local.make_chain) {
+    chain_ = options_.local.make_chain(io_, request_, std::move(callbacks));
+  } else {
+    chain_ = std::make_unique<pipeline::Chain>(io_, plan, options_.chain, std::move(callbacks));
+  }
   side_ = std::make_unique<SideChannels>(io_, *this, options_,
                                          [this](const nlohmann::json& document) { on_control(document); });
   if (options_.on_channel_open) {
@@ -108,6 +114,8 @@ Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
     chain_->control(kDecodeProgram, shape);
     log_.info("size and rate are now {}", shape);
   }
+  chain_->update(update.dump());
+  if (options_.local.make_chain) applied.warnings.clear();  // The processor may know what we don't.
   for (const auto& warning : applied.warnings) log_.warning("{}", warning);
   side_->event("params_updated", {{"params", update}});
   return std::move(applied.warnings);

@@ -22,15 +22,31 @@
 namespace trickle::worker {
 
 class SideChannels;
+class JsonPublisher;
+class JsonSubscriber;
 
 /// Closes a channel with DELETE and calls `done` on the thread of the io_context, whatever came of it.
 using ChannelCloser = std::function<void(const std::string& url, std::function<void()> done)>;
+
+/// Streams that run in this process instead of as programs; all null: as programs.
+struct LocalParts {
+  std::function<std::unique_ptr<pipeline::StreamChain>(boost::asio::io_context&, const StartRequest&,
+                                                       pipeline::ChainCallbacks)>
+      make_chain;
+  std::function<std::unique_ptr<JsonPublisher>(boost::asio::io_context&, const std::string& url)>
+      make_publisher;
+  std::function<std::unique_ptr<JsonSubscriber>(boost::asio::io_context&, const std::string& url,
+                                                std::function<void(const nlohmann::json&)> on_document,
+                                                std::function<void(const std::string&)> on_junk)>
+      make_subscriber;
+};
 
 struct StreamOptions {
   std::string pipeline = "byoc";  ///< Named in the status events.
   PlanOptions plan;
   pipeline::ChainOptions chain;
   ChannelCloser close_channel;
+  LocalParts local;
   /// Told of each channel that is published, when it begins and when it has been closed.
   std::function<void(const std::string&url)> on_channel_open, on_channel_closed;
   uint64_t memory_bytes = 0;  ///< Private memory that all processes of a stream may have; 0: no limit.
@@ -100,7 +116,7 @@ class Stream {
   StreamOptions options_;
   std::function<void()> on_ended_;
   std::vector<std::function<void()>> waiting_for_end_;
-  std::unique_ptr<pipeline::Chain> chain_;
+  std::unique_ptr<pipeline::StreamChain> chain_;
   std::unique_ptr<SideChannels> side_;
   TimePoint started_at_;
   TimePoint last_input_at_;

@@ -26,6 +26,7 @@ std::optional<Refusal> Worker::start(StartRequest request) {
     return Refusal{409, fmt::format("gateway_request_id \"{}\" is in use", request.id)};
   }
   if (streams_.size() >= options_.capacity) return Refusal{503, "Pipeline is still in use"};
+  if (options_.stream.local.make_chain) request.warnings.clear();  // The processor may know what we don't.
   for (const auto& warning : request.warnings) log::StreamLog(request.id).warning("{}", warning);
   const std::string id = request.id;
   last_failure_.clear();

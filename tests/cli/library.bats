@@ -62,7 +62,7 @@ flags() { pkg-config "$@" trickle; }
 
 @test "the examples were built with CMake from an installed tree that was moved" {
   local name
-  for name in red_tint voice_changer text_overlay object_counter recorder; do [ -x "$EXAMPLES/$name" ]; done
+  for name in red_tint voice_changer text_overlay object_counter recorder slow_model; do [ -x "$EXAMPLES/$name" ]; done
   ! grep -rF "$BATS_FILE_TMPDIR/first" "$PREFIX"
 }
 
@@ -179,4 +179,71 @@ plane_mean() {
   wait "$recorder"
   [ -s kept.ts ]
   cmp kept.ts out.ts
+}
+
+# request METHOD PATH [JSON]: sets STATUS and ANSWER.
+request() {
+  ANSWER=$(curl -sS -X "$1" ${3:+--json "$3"} -w '\n%{http_code}' "$WORKER$2")
+  STATUS=${ANSWER##*$'\n'} ANSWER=${ANSWER%$'\n'*}
+}
+
+start_app() {
+  background "$EXAMPLES/slow_model" 0 "$1" >app.url 2>app.log
+  APP=$LAST
+  wait_until 10 test -s app.url
+  WORKER=$(sed 's,/$,,' app.url)
+}
+
+@test "example: slow_model refuses streams until its model is there" {
+  start_app 2
+  request GET /health
+  [ "$(jq -r .status <<<"$ANSWER")" = LOADING ]
+  request POST /api/stream/start '{"subscribe_url": "http://127.0.0.1:9/in"}'
+  [ "$STATUS" = 503 ]
+  wait_until 20 bash -c "curl -s $WORKER/health | grep -q IDLE"
+  kill -TERM "$APP"
+  wait "$APP"
+}
+
+@test "the App serves the HTTP API with its streams in its own process" {
+  start_relay --window 100
+  start_app 0
+  wait_until 10 bash -c "curl -s $WORKER/health | grep -q IDLE"
+  make_clip clip.ts 8 160x120 25
+  background bash -c "ffmpeg -nostdin -v error -re -i clip.ts -c copy -f mpegts - | trickle-pub $RELAY/in 2>pub.log"
+  background trickle-sub --wait=20 --start oldest "$RELAY/out" >out.ts 2>sub.log
+  local recorder=$LAST
+  background trickle-sub --wait=20 --start oldest --lines "$RELAY/events" >events.json 2>/dev/null
+  local events=$LAST
+  background trickle-sub --wait=20 --start oldest --lines "$RELAY/data" >data.json 2>/dev/null
+  request POST /api/stream/start '{"subscribe_url": "'"$RELAY"'/in", "publish_url": "'"$RELAY"'/out",
+    "events_url": "'"$RELAY"'/events", "data_url": "'"$RELAY"'/data", "gateway_request_id": "one",
+    "params": {"strength": 0, "width": 128, "height": 96}}'
+  [ "$STATUS" = 200 ]
+  request POST /api/stream/start '{"subscribe_url": "'"$RELAY"'/in"}'
+  [ "$STATUS" = 503 ]
+  request POST /api/stream/params '{"width": 7}'
+  [ "$STATUS" = 400 ]
+  wait_until 20 test -s out.ts
+  request POST /api/stream/params '{"strength": 1}'
+  [ "$STATUS" = 200 ]
+  wait_until 20 bash -c "curl -s $WORKER/api/stream/status | jq -e '.fps.egress_video_fps > 5'"
+  wait_until 20 grep -q '"strength":1.0' data.json
+  request GET /health
+  [ "$(jq -r .status <<<"$ANSWER")" = OK ]
+  request POST /api/stream/stop
+  [ "$STATUS" = 200 ]
+  wait "$recorder"
+  wait "$events"
+  [ "$(ffprobe -v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0:s=x out.ts | head -n 1)" = 128x96 ]
+  [ "$(count_frames out.ts)" -gt 20 ]
+  ffprobe -v error -select_streams a -show_entries stream=codec_name -of csv=p=0 out.ts | grep -q opus
+  local type
+  for type in stream_started receive_first_ingest_segment send_first_processed_segment params_updated stream_stopped; do
+    grep -q "\"type\":\"$type\"" events.json
+  done
+  request POST /api/stream/stop
+  [ "$STATUS" = 400 ]
+  kill -TERM "$APP"
+  wait "$APP"
 }

@@ -1,6 +1,7 @@
 // Everything but torch.h, which needs LibTorch.
 #pragma once
 
+#include "trickle/app.h"
 #include "trickle/audio_frame.h"
 #include "trickle/client.h"
 #include "trickle/codec_options.h"

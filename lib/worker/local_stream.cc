@@ -1,0 +1,341 @@
+#include "worker/local_stream.h"
+
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+
+#include "pipeline/control_reader.h"
+#include "pipeline/local_chain.h"
+#include "pipeline/message_channel.h"
+#include "trickle/publisher.h"
+#include "worker/json_publisher.h"
+#include "worker/json_subscriber.h"
+
+namespace trickle::worker {
+namespace {
+
+using boost::asio::io_context;
+using pipeline::ChainCallbacks;
+using pipeline::ChainEnd;
+using pipeline::StageStatus;
+
+constexpr std::chrono::milliseconds kNumbersInterval{500};
+constexpr std::chrono::seconds kFinishDeadline{2};
+
+AudioMode audio_mode(const std::string& name) {
+  if (name == "copy") return AudioMode::kCopy;
+  if (name == "aac") return AudioMode::kAac;
+  return name == "none" ? AudioMode::kNone : AudioMode::kOpus;
+}
+
+OnLag on_lag(const std::string& name) {
+  if (name == "block") return OnLag::kBlock;
+  return name == "fail" ? OnLag::kFail : OnLag::kDrop;
+}
+
+ConnectionOptions connection_options(const AppOptions& app) {
+  ConnectionOptions connection;
+  connection.token = app.server_token;
+  connection.insecure = app.insecure;
+  connection.retries = 10;  // About as long as a publisher waits for a server that is gone.
+  return connection;
+}
+
+ClientOptions client_options(const StartRequest& request, const AppOptions& app) {
+  const StreamParams& params = request.params;
+  ClientOptions options;
+  options.subscribe_url = request.subscribe_url;
+  options.publish_url = request.publish_url;
+  options.stream_id = request.id;
+  options.connection = connection_options(app);
+  options.decode.size = params.size;
+  if (params.max_framerate) options.decode.max_fps = *params.max_framerate;
+  options.decode.format = app.format;
+  options.encode.codec = params.video_codec;
+  options.encode.bitrate = params.video_bitrate;
+  options.encode.gop = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::duration<double>(params.gop_seconds));
+  options.encode.audio = audio_mode(params.audio);
+  options.on_lag = on_lag(params.on_lag);
+  options.wait_for_channel = app.start_timeout;
+  options.keep_channel = true;  // Its stream closes it.
+  return options;
+}
+
+// Everything here happens on the thread of the io_context but for run() and the outlet.
+class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet {
+ public:
+  LocalStream(io_context& io, FrameProcessor& processor, const StartRequest& request, const AppOptions& app,
+              ChainCallbacks callbacks)
+      : io_(io),
+        publish_only_(request.subscribe_url.empty() ? request.publish_url : ""),
+        connection_(connection_options(app)),
+        params_json_(request.params_json),
+        callbacks_(std::move(callbacks)),
+        timer_(io),
+        host_(processor, *this, [this](const std::string& sentence) { tell_failure(sentence); }),
+        chain_(host_, client_options(request, app), {}) {}
+
+  ~LocalStream() override {
+    *alive_ = false;
+    stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void start() override {
+    thread_ = std::thread([this] { finish(run()); });
+    tick();
+  }
+  void stop() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      stopped_.notify_all();
+    }
+    chain_.stop();
+  }
+  void control(const std::string& program, const std::string& line) override {
+    const auto shape = Params::parse(line);
+    if (program != kDecodeProgram || !shape) return;
+    std::optional<PictureSize> size;
+    if (shape->has("width")) {
+      size = PictureSize{static_cast<int>(shape->integer("width", 0)),
+                         static_cast<int>(shape->integer("height", 0))};
+    }
+    std::optional<double> rate;
+    if (shape->has("max_framerate")) rate = shape->number("max_framerate", 0);
+    chain_.set_shape(size, rate);
+  }
+  void update(const std::string& json) override {
+    if (const auto params = Params::parse(json)) chain_.update(*params);
+  }
+  void send_signal(int) override {}
+  void restart(const std::string&) override {}
+  [[nodiscard]] uint64_t restarts() const override { return 0; }
+  [[nodiscard]] std::vector<StageStatus> status() const override;
+
+ private:
+  Result<void> run();
+  void finish(const Result<void>& result);
+  void tick();
+  void tell_failure(const std::string& sentence) {
+    post([this, sentence] {
+      if (callbacks_.on_event)
+        callbacks_.on_event(nlohmann::json{{"type", "error"}, {"message", sentence}}.dump());
+    });
+  }
+  void emit_data(std::string json) override {
+    post([this, json = std::move(json)] {
+      if (callbacks_.on_data) callbacks_.on_data(json);
+    });
+  }
+  void emit_event(std::string json) override {
+    post([this, json = std::move(json)] {
+      if (callbacks_.on_event) callbacks_.on_event(json);
+    });
+  }
+  // What is posted may run after this object has gone; both happen on the thread of the io_context.
+  template <typename F>
+  void post(F f) {
+    boost::asio::post(io_, [alive = alive_, f = std::move(f)] {
+      if (*alive) f();
+    });
+  }
+
+  io_context& io_;
+  const std::string publish_only_;
+  const ConnectionOptions connection_;
+  const std::string params_json_;
+  ChainCallbacks callbacks_;
+  boost::asio::steady_timer timer_;
+  ProcessorHost host_;
+  pipeline::LocalChain chain_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;
+  bool ended_ = false;
+  ClientNumbers before_, now_;  // Of the last two ticks.
+  std::thread thread_;
+};
+
+Result<void> LocalStream::run() {
+  if (!publish_only_.empty()) {
+    // A channel that nothing is put into is kept open until the stop.
+    auto publisher = Publisher::open({.url = publish_only_, .connection = connection_, .keep_channel = true});
+    if (!publisher) return unexpected(publisher.error());
+    std::unique_lock lock(mutex_);
+    stopped_.wait(lock, [this] { return stopping_; });
+    return {};
+  }
+  auto params = Params::parse(params_json_.empty() ? "{}" : params_json_);
+  if (!params) return unexpected(params.error());
+  if (auto started = host_.start(*params); !started) return started;
+  Result<void> result = chain_.run();
+  host_.stop();
+  return result;
+}
+
+void LocalStream::finish(const Result<void>& result) {
+  post([this, result] {
+    timer_.cancel();
+    now_ = chain_.numbers();
+    ended_ = true;
+    callbacks_.on_numbers();
+    const std::lock_guard lock(mutex_);
+    ChainEnd end{stopping_ ? ChainEnd::Kind::kStopped : ChainEnd::Kind::kEndOfInput, {}};
+    if (!result) end = {ChainEnd::Kind::kFailed, result.error().to_string()};
+    boost::asio::post(io_, [on_end = callbacks_.on_end, end] { on_end(end); });
+  });
+}
+
+void LocalStream::tick() {
+  timer_.expires_after(kNumbersInterval);
+  timer_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
+    if (failure || !*alive || ended_) return;
+    before_ = std::exchange(now_, chain_.numbers());
+    callbacks_.on_numbers();
+    tick();
+  });
+}
+
+// The stages by the names of the programs that they would be.
+std::vector<StageStatus> LocalStream::status() const {
+  const auto rate = [](uint64_t now, uint64_t before) {
+    return static_cast<double>(now - before) / std::chrono::duration<double>(kNumbersInterval).count();
+  };
+  const auto stage = [&](const char* name) {
+    StageStatus status{};
+    status.name = name;
+    status.pid = ::getpid();
+    status.running = !ended_;
+    return status;
+  };
+  StageStatus sub = stage(kSubProgram), decode = stage(kDecodeProgram), fx = stage(kFxProgram),
+              encode = stage(kEncodeProgram), pub = stage(kPubProgram);
+  sub.now.bytes_in = sub.totals.bytes_in = now_.bytes_in;
+  sub.totals.segments_in = now_.segments_in;
+  decode.totals.frames_in = decode.totals.frames_out = now_.frames_in;
+  decode.totals.audio_in = now_.audio_in;
+  decode.now.fps_in = rate(now_.frames_in, before_.frames_in);
+  decode.now.audio_fps_in = rate(now_.audio_in, before_.audio_in);
+  decode.totals.drops = {{"rate", now_.dropped_rate}, {"damaged", now_.dropped_damaged}};
+  fx.totals.frames_in = now_.frames_in;
+  fx.totals.frames_out = now_.frames_out;
+  fx.totals.drops = {{"lag", now_.dropped_lag}};
+  for (StageStatus* last : {&fx, &encode}) {
+    last->totals.frames_out = now_.frames_out;
+    last->now.width = static_cast<uint64_t>(now_.width);
+    last->now.height = static_cast<uint64_t>(now_.height);
+    last->now.fps_out = rate(now_.frames_out, before_.frames_out);
+    last->now.audio_fps_out = rate(now_.audio_out, before_.audio_out);
+  }
+  const auto ms = [](std::chrono::microseconds time) {
+    return std::chrono::duration<double, std::milli>(time).count();
+  };
+  encode.now.latency_p50_ms = ms(now_.latency_p50);
+  encode.now.latency_p99_ms = ms(now_.latency_p99);
+  pub.now.bytes_out = pub.totals.bytes_out = now_.bytes_out;
+  pub.totals.segments_out = now_.segments_out;
+  return {sub, decode, fx, encode, pub};
+}
+
+class LocalPublisher final : public JsonPublisher {
+ public:
+  LocalPublisher(io_context& io, const std::string& url, const ConnectionOptions& connection)
+      : io_(io), deadline_(io), channel_(pipeline::MessageChannel::start({url, "", connection})) {}
+  ~LocalPublisher() override {
+    *alive_ = false;
+    if (thread_.joinable()) thread_.join();
+  }
+  void publish(std::string line) override {
+    if (!finishing_) channel_->publish(std::move(line));
+  }
+  void finish(std::function<void()> done) override {
+    finishing_ = true;
+    done_ = std::move(done);
+    thread_ = std::thread([this, alive = alive_] {
+      channel_->finish();
+      boost::asio::post(io_, [this, alive] {
+        if (*alive) tell();
+      });
+    });
+    deadline_.expires_after(kFinishDeadline);
+    deadline_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
+      if (!failure && *alive) tell();
+    });
+  }
+
+ private:
+  void tell() {
+    deadline_.cancel();
+    if (auto done = std::exchange(done_, nullptr)) done();
+  }
+  io_context& io_;
+  boost::asio::steady_timer deadline_;
+  std::unique_ptr<pipeline::MessageChannel> channel_;
+  bool finishing_ = false;
+  std::function<void()> done_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::thread thread_;
+};
+
+class LocalSubscriber final : public JsonSubscriber {
+ public:
+  LocalSubscriber(io_context& io, const std::string& url, const ConnectionOptions& connection,
+                  std::function<void(const nlohmann::json&)> on_document,
+                  std::function<void(const std::string&)> on_junk)
+      : io_(io),
+        on_document_(std::move(on_document)),
+        on_junk_(std::move(on_junk)),
+        reader_(pipeline::ControlReader::start({url, "control: ", connection},
+                                               [this](const std::string& text) { take(text); })) {}
+  ~LocalSubscriber() override { *alive_ = false; }
+
+ private:
+  void take(const std::string& text) {
+    boost::asio::post(io_, [this, alive = alive_, document = nlohmann::json::parse(text, nullptr, false)] {
+      if (!*alive) return;
+      if (document.is_discarded()) return on_junk_("a segment of the control channel is no JSON");
+      on_document_(document);
+    });
+  }
+  io_context& io_;
+  std::function<void(const nlohmann::json&)> on_document_;
+  std::function<void(const std::string&)> on_junk_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<pipeline::ControlReader> reader_;  // The last: its thread uses what stands above.
+};
+
+}  // namespace
+
+StreamOptions local_stream_options(FrameProcessor& processor, const AppOptions& options) {
+  StreamOptions result;
+  result.plan.start_timeout = options.start_timeout;
+  result.plan.token = options.server_token;
+  result.plan.insecure = options.insecure;
+  result.pipeline = options.pipeline;
+  result.local.make_chain = [&processor, options](
+                                io_context& io, const StartRequest& request,
+                                ChainCallbacks callbacks) -> std::unique_ptr<pipeline::StreamChain> {
+    return std::make_unique<LocalStream>(io, processor, request, options, std::move(callbacks));
+  };
+  const ConnectionOptions connection = connection_options(options);
+  result.local.make_publisher = [connection](io_context& io,
+                                             const std::string& url) -> std::unique_ptr<JsonPublisher> {
+    return std::make_unique<LocalPublisher>(io, url, connection);
+  };
+  result.local.make_subscriber = [connection](io_context& io, const std::string& url, auto on_document,
+                                              auto on_junk) -> std::unique_ptr<JsonSubscriber> {
+    return std::make_unique<LocalSubscriber>(io, url, connection, std::move(on_document), std::move(on_junk));
+  };
+  return result;
+}
+
+}  // namespace trickle::worker
