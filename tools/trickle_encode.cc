@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "cli/codec_options.h"
 #include "cli/tool.h"
+#include "codec/first_size.h"
 #include "codec/open.h"
 #include "io/open_file.h"
 #include "media/pump.h"
@@ -19,6 +20,7 @@ using namespace trickle;
 
 struct Options {
   std::string input = "-";
+  bool keep_size = false;
   EncodeOptions encode;
 };
 
@@ -33,12 +35,12 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const UniqueFd input, open_to_read(options.input));
   DecodeOptions decode;  // Encoded input is decoded first, with the defaults.
   decode.threads = options.encode.threads;
-  TRICKLE_TRY_ASSIGN(const OpenedInput opened,
-                     open_input(input.get(), decode, context.counters, context.stop));
+  TRICKLE_TRY_ASSIGN(OpenedInput opened, open_input(input.get(), decode, context.counters, context.stop));
   if (opened.kind == InputKind::kEmpty) {
     log::warning("the input is empty");
     return {};
   }
+  if (options.keep_size) opened.source = keep_first_size(std::move(opened.source));
   TRICKLE_TRY_ASSIGN(
       const std::unique_ptr<FrameSink> sink,
       open_encoded_output(STDOUT_FILENO, opened.source->info(), options.encode, context.counters));
@@ -54,5 +56,6 @@ int main(int argc, char** argv) {
   Options options;
   tool.app().add_option("INPUT", options.input, "File of frames; - is standard input");
   trickle::cli::add_encode_options(tool.app(), options.encode);
+  tool.app().add_flag("--keep-size", options.keep_size, "Scale frames of another size to that of the first");
   return tool.run(argc, argv, [&](trickle::cli::Context& context) { return run(options, context); });
 }

@@ -80,6 +80,7 @@ StagePlan plan_encode(const StreamParams& params) {
   stage.program = kEncodeProgram;
   stage.arguments = {"--codec", params.video_codec, "--gop", fmt::format("{}s", params.gop_seconds),
                      "--audio", params.audio};
+  if (!params.detect_out_resolution) stage.arguments.emplace_back("--keep-size");
   if (params.video_bitrate) {
     stage.arguments.insert(stage.arguments.end(), {"--bitrate", std::to_string(*params.video_bitrate)});
   }
