@@ -179,6 +179,9 @@ StageStart Chain::Impl::stage_start(size_t index) {
   start.on_numbers = [this] {
     if (callbacks_.on_numbers) callbacks_.on_numbers();
   };
+  start.on_event = [this](std::string_view line) {
+    if (callbacks_.on_stage_line) callbacks_.on_stage_line(line);
+  };
   return start;
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/clock.h"
@@ -60,9 +61,10 @@ struct StageStatus {
 
 /// Called from the io_context, never from inside a call into the Chain.
 struct ChainCallbacks {
-  std::function<void(const std::string& reason)> on_restart;  ///< All stages have just been started again.
-  std::function<void()> on_numbers;                           ///< Some stage reported new numbers.
-  std::function<void(const ChainEnd&)> on_end;                ///< Once; no process of the chain is left.
+  std::function<void(const std::string& reason)> on_restart;   ///< All stages have just been started again.
+  std::function<void(std::string_view line)> on_stage_line{};  ///< A stage told something on --events.
+  std::function<void()> on_numbers;                            ///< Some stage reported new numbers.
+  std::function<void(const ChainEnd&)> on_end;                 ///< Once; no process of the chain is left.
   // Of chains in this process only: what a processor emits, as JSON.
   std::function<void(const std::string& json)> on_data{};
   std::function<void(const std::string& json)> on_event{};

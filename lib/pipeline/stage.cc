@@ -17,6 +17,7 @@ namespace trickle::pipeline {
 namespace {
 
 constexpr size_t kLineLimitBytes = 64 * 1024;
+constexpr size_t kEventLimitBytes = 256 * 1024;
 
 struct LogLine {
   spdlog::level::level_enum level;
@@ -56,7 +57,8 @@ class RunningStage final : public Stage {
         log_sink_(std::move(start.log)),
         on_exit_(std::move(start.on_exit)),
         on_numbers_(std::move(start.on_numbers)),
-        on_ready_(std::move(start.on_ready)) {}
+        on_ready_(std::move(start.on_ready)),
+        on_event_(std::move(start.on_event)) {}
 
   ~RunningStage() override { close_pipes(); }
 
@@ -84,6 +86,16 @@ class RunningStage final : public Stage {
       told_ = LineReader::start(io, std::move(told.read_end), kLineLimitBytes,
                                 [this](std::string_view) { take_ready_line(); });
     }
+    if (plan.tells_events) {
+      TRICKLE_TRY_ASSIGN(Pipe told, make_pipe());
+      spec.arguments.push_back("--events");
+      spec.arguments.push_back(fmt::format("fd:{}", told.write_end.get()));
+      spec.descriptors.push_back(std::move(told.write_end));
+      events_ =
+          LineReader::start(io, std::move(told.read_end), kEventLimitBytes, [this](std::string_view line) {
+            if (on_event_) on_event_(line);
+          });
+    }
     auto environment = plan.environment;
     environment.emplace_back("TRICKLE_LOG_FORMAT", "json");
     environment.emplace_back("TRICKLE_LOG_LEVEL", child_log_level());
@@ -109,6 +121,7 @@ class RunningStage final : public Stage {
     on_exit_ = std::move(start.on_exit);
     on_numbers_ = std::move(start.on_numbers);
     on_ready_ = std::move(start.on_ready);
+    on_event_ = std::move(start.on_event);
   }
   [[nodiscard]] bool ready() const override { return ready_; }
 
@@ -163,12 +176,14 @@ class RunningStage final : public Stage {
     if (log_) log_->close();
     if (stats_) stats_->close();
     if (told_) told_->close();
+    if (events_) events_->close();
     if (control_) control_->close();
   }
 
   void exited() {
     log_->drain();
     stats_->drain();
+    if (events_) events_->drain();
     close_pipes();  // Also those that a child of the child may still hold open.
     if (auto notify = std::exchange(on_exit_, nullptr)) notify();
   }
@@ -177,10 +192,11 @@ class RunningStage final : public Stage {
   StageRole role_;
   log::StreamLog log_sink_;
   std::function<void()> on_exit_, on_numbers_, on_ready_;
+  std::function<void(std::string_view)> on_event_;
   std::string last_error_;
   StageNumbers numbers_;
   uint64_t reports_ = 0;
-  std::shared_ptr<LineReader> log_, stats_, told_;
+  std::shared_ptr<LineReader> log_, stats_, told_, events_;
   bool ready_ = false;
   std::shared_ptr<ControlWriter> control_;
   std::unique_ptr<Child> child_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,8 +19,8 @@
 
 namespace trickle::pipeline {
 
-/// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N` and `--ready fd:N`
-/// are added.
+/// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N`, `--ready fd:N`
+/// and `--events fd:N` are added.
 struct StagePlan {
   std::string program;  ///< "trickle-sub"; also its name in logs and status.
   StageRole role = StageRole::kFilter;
@@ -27,6 +28,8 @@ struct StagePlan {
   std::vector<std::pair<std::string, std::string>> environment;  ///< URLs and tokens.
   bool has_control = false;
   bool tells_ready = false;  ///< It has --ready: says when what it has to load is loaded.
+  bool tells_events =
+      false;  ///< It has --events: says what happens in it, and what belongs on the data channel.
 
   friend bool operator==(const StagePlan&, const StagePlan&) = default;
 };
@@ -39,6 +42,7 @@ struct StageStart {
   std::function<void()> on_exit;     ///< After everything the child wrote has been handled.
   std::function<void()> on_numbers;  ///< A new line of statistics has come.
   std::function<void()> on_ready;    ///< It has told that it is ready.
+  std::function<void(std::string_view line)> on_event;  ///< A line of its events.
 };
 
 /// Belongs to the thread that runs the io_context. Dying, it kills the child.

@@ -114,6 +114,14 @@ const std::vector<Field>& param_table() {
        .default_text = "drop",
        .only_at_start = true,
        .text = "What happens when the chain is slower than the source"},
+      {.name = "overlay",
+       .type = FieldType::kChoice,
+       .choices = {"panel", "passthrough", "none"},
+       .default_text = "panel",
+       .only_at_start = true,
+       .text = "What is shown while an effect gives no frame for 1.5 seconds, unless on_lag is block: a "
+               "panel, the "
+               "frames as they came, or nothing"},
   };
   return table;
 }

@@ -18,6 +18,7 @@ constexpr std::chrono::seconds kHeartbeat{10};
 constexpr std::chrono::seconds kDataKeepAlive{25};
 constexpr std::chrono::milliseconds kDataInterval{333};
 constexpr size_t kMostItems = 1000;
+constexpr size_t kDataLineBytes = 64 * 1024;  // What a gateway reads as one line.
 constexpr const char* kStreamEvents = "ai_stream_events";
 constexpr const char* kHeartbeatEvents = "stream_heartbeat";
 
@@ -131,6 +132,9 @@ void SideChannels::add_event(const std::string& json) {
 
 void SideChannels::add_item(std::string json) {
   if (!data_) return;
+  if (json.size() + 3 > kDataLineBytes) {
+    return log_.warning("data: an item of more than {} bytes is left out", kDataLineBytes);
+  }
   if (items_.empty()) {
     items_timer_.expires_after(kDataInterval);
     items_timer_.async_wait(
@@ -148,7 +152,15 @@ void SideChannels::add_item(std::string json) {
 
 void SideChannels::publish_items() {
   if (!data_ || items_.empty()) return;
-  data_->publish(fmt::format("[{}]\n", fmt::join(std::exchange(items_, {}), ",")));
+  std::string array;
+  for (const std::string& item : std::exchange(items_, {})) {
+    if (!array.empty() && array.size() + item.size() + 4 > kDataLineBytes) {
+      data_->publish(fmt::format("[{}]", std::exchange(array, {})));
+    }
+    if (!array.empty()) array += ',';
+    array += item;
+  }
+  data_->publish(fmt::format("[{}]", array));
 }
 
 void SideChannels::publish(const ordered_json& event, const char* queue) {

@@ -69,6 +69,7 @@ void Stream::start() {
   pipeline::ChainCallbacks callbacks;
   callbacks.on_numbers = [this] { on_numbers(); };
   callbacks.on_restart = [this](const std::string& reason) { on_restart(reason); };
+  callbacks.on_stage_line = [this](std::string_view line) { on_effect_line(line); };
   callbacks.on_end = [this](const pipeline::ChainEnd& end) { on_chain_end(end); };
   const auto plan = [this](bool restarted) {
     return plan_stream(request_, params_, options_.plan, restarted);
@@ -89,6 +90,24 @@ void Stream::start() {
   }
   side_->event("stream_started");
   chain_->start();
+  show_loading();
+}
+
+void Stream::show_loading() {
+  if (params_.show_loading) chain_->control(kFxProgram, fx_control_line(params_, true));
+}
+
+// {"data":…} or {"event":WORD,"message":TEXT}, see trickle-fx(1).
+void Stream::on_effect_line(std::string_view line) {
+  const auto document = nlohmann::json::parse(line, nullptr, false);
+  if (!document.is_object()) return;
+  if (const auto data = document.find("data"); data != document.end())
+    return side_->add_item(data->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const auto event = document.value("event", nlohmann::json());
+  const auto message = document.value("message", nlohmann::json());
+  if (!event.is_string() || !message.is_string()) return;
+  set_error(message.get<std::string>());
+  side_->event("error", {{"cause", event}, {"message", last_error_}});
 }
 
 void Stream::stop(std::function<void()> done) {
@@ -105,8 +124,9 @@ Result<std::vector<std::string>> Stream::update(const nlohmann::json& update) {
   TRICKLE_TRY_ASSIGN(auto applied, apply_params(params_, update, false));
   TRICKLE_TRY_ASSIGN(applied.params.effects, admit_effects(applied.params.effects, options_.effects));
   const StreamParams before = std::exchange(params_, std::move(applied.params));
-  if (before.effects != params_.effects) {
-    chain_->control(kFxProgram, fx::to_json_text(params_.effects));
+  const bool panel_changes = before.show_loading != params_.show_loading;
+  if (panel_changes || before.effects != params_.effects) {
+    chain_->control(kFxProgram, fx_control_line(params_, panel_changes || params_.show_loading));
     log_.info("effect is now {}", fx::to_string(params_.effects));
   }
   const std::string shape = decode_control_line(params_);
@@ -181,6 +201,7 @@ void Stream::on_restart(const std::string& reason) {
   set_error(reason);
   times_.restart = unix_time();
   restarting_ = true;
+  show_loading();
   frames_at_restart_ = numbers().frames_out;
   side_->event("restart", {{"reason", last_error_}, {"restart_count", restarts()}});
   note_state();

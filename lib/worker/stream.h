@@ -103,6 +103,8 @@ class Stream {
   void on_restart(const std::string& reason);
   void on_chain_end(const pipeline::ChainEnd& end);
   void on_control(const nlohmann::json& document);
+  void on_effect_line(std::string_view line);
+  void show_loading();
   void note_state();
   void watch_memory();
   void set_error(const std::string& error);

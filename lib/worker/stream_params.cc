@@ -56,6 +56,9 @@ Result<void> read_encoder(const json& update, StreamParams& params) {
   if (const json* value = given(update, "on_lag")) {
     TRICKLE_TRY_ASSIGN(params.on_lag, read_text(field("on_lag"), *value));
   }
+  if (const json* value = given(update, "overlay")) {
+    TRICKLE_TRY_ASSIGN(params.overlay, read_text(field("overlay"), *value));
+  }
   return {};
 }
 
@@ -78,6 +81,7 @@ Result<void> refuse_changes_of_fixed_fields(const StreamParams& before, const St
   if (before.video_bitrate != after.video_bitrate) return fixed("video_bitrate");
   if (before.gop_seconds != after.gop_seconds) return fixed("gop_seconds");
   if (before.on_lag != after.on_lag) return fixed("on_lag");
+  if (before.overlay != after.overlay) return fixed("overlay");
   return {};
 }
 

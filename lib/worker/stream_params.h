@@ -24,6 +24,7 @@ struct StreamParams {
   std::optional<uint64_t> video_bitrate;
   double gop_seconds = 2;
   std::string on_lag = "drop";
+  std::string overlay = "panel";
 };
 
 struct ParamsUpdate {

@@ -51,15 +51,17 @@ StagePlan plan_decode(const StreamParams& params) {
 StagePlan plan_fx(const StreamParams& params) {
   StagePlan stage;
   stage.program = kFxProgram;
-  stage.tells_ready = true;
+  stage.tells_events = true;
   stage.has_control = true;
+  if (params.on_lag == "drop") stage.arguments = {"--on-lag", "drop", "--overlay", params.overlay};
+  const size_t options = stage.arguments.size();
   for (const auto& spec : params.effects.effects) {
     stage.arguments.push_back(spec.effect);
     for (const auto& [name, value] : spec.parameters) {
       stage.arguments.push_back(name + "=" + fx::to_string(value));
     }
   }
-  if (stage.arguments.empty()) stage.arguments.emplace_back("none");
+  if (stage.arguments.size() == options) stage.arguments.emplace_back("none");
   stage.environment.emplace_back("TRICKLE_TRANSPORT", "shm");
   return stage;
 }
@@ -70,7 +72,9 @@ StagePlan plan_fx(const StreamParams& params) {
 StagePlan plan_effects(const fx::ChainSpec& effects) {
   StreamParams params;
   params.effects = effects;
-  return plan_fx(params);
+  StagePlan stage = plan_fx(params);
+  stage.tells_ready = true;
+  return stage;
 }
 
 namespace {
@@ -114,6 +118,14 @@ std::vector<StagePlan> plan_stream(const StartRequest& request, const StreamPara
   }
   if (!request.publish_url.empty()) stages.push_back(plan_pub(request, params, options, restarted));
   return stages;
+}
+
+std::string fx_control_line(const StreamParams& params, bool panel_matters) {
+  nlohmann::json line = fx::to_json(params.effects);
+  if (!panel_matters) return line.dump();
+  if (line.is_array()) line = {{"effects", line}};
+  line["show_loading"] = params.show_loading;
+  return line.dump();
 }
 
 std::string decode_control_line(const StreamParams& params) {

@@ -31,6 +31,10 @@ std::vector<pipeline::StagePlan> plan_stream(const StartRequest& request, const 
 /// The trickle-fx of such a chain, for whoever starts one before its stream.
 pipeline::StagePlan plan_effects(const fx::ChainSpec& effects);
 
+/// What a running trickle-fx is told when the effects change, and, where that matters, whether the loading
+/// panel is shown: one line of JSON.
+[[nodiscard]] std::string fx_control_line(const StreamParams& params, bool panel_matters);
+
 /// What a running trickle-decode is told when the size or rate changes: one line of JSON.
 [[nodiscard]] std::string decode_control_line(const StreamParams& params);
 

@@ -20,6 +20,12 @@ using pipeline::WarmStage;
 constexpr std::chrono::seconds kAfterTaking{2};
 constexpr std::chrono::seconds kAfterFailure{10};
 
+// Only a process that is kept tells when it is ready.
+bool is_same(const StagePlan& kept, StagePlan wanted) {
+  wanted.tells_ready = kept.tells_ready;
+  return kept == wanted;
+}
+
 }  // namespace
 
 struct WarmPool::Entry {
@@ -45,7 +51,7 @@ class WarmPool::Impl : public std::enable_shared_from_this<WarmPool::Impl> {
 
   std::optional<WarmStage> take(const StagePlan& plan) {
     for (Entry& entry : entries_) {
-      if (entry.plan != plan || !entry.warm.stage || entry.warm.stage->exit()) continue;
+      if (!is_same(entry.plan, plan) || !entry.warm.stage || entry.warm.stage->exit()) continue;
       std::optional<WarmStage> taken(std::move(entry.warm));
       entry.warm = {};
       entry.ready = false;

@@ -130,3 +130,32 @@ request() {
   wait "$reader"
   [ "$(jq -r 'select(.event.type == "params_updated").event.params.intensity' events.json | paste -sd ' ')" = '0.1 0.2 0.3 0.4 0.5' ]
 }
+
+@test "what processors say goes to the data channel in arrays, what befalls them to the events" {
+  start_relay
+  rm fake/trickle-pub
+  ln -s "$(command -v trickle-pub)" fake/trickle-pub
+  fake trickle-fx 'echo "{\"data\":{\"n\":1}}" >&"$EVENTS"; echo "{\"data\":\"two\"}" >&"$EVENTS"; echo "{\"data\":\"$(head -c 70000 /dev/zero | tr "\0" x)\"}" >&"$EVENTS"
+echo "{\"event\":\"effect_failed\",\"message\":\"no memory left\"}" >&"$EVENTS"; echo junk >&"$EVENTS"; cat'
+  start_serve
+  background bash -c "exec 3>&-; trickle-sub --lines --wait=10 --start 0 $RELAY/data >data.json 2>sub.log"
+  background bash -c "exec 3>&-; trickle-sub --lines --wait=10 --start 0 $RELAY/events >events.json 2>sub2.log"
+  call POST /api/stream/start "{\"subscribe_url\": \"$RELAY/in\", \"events_url\": \"$RELAY/events\", \"data_url\": \"$RELAY/data\"}"
+  wait_until 20 grep -q two data.json
+  wait_until 20 grep -q effect_failed events.json
+  call POST /api/stream/stop
+  [ "$(jq -c '.[]' data.json | paste -sd ' ')" = '{"n":1} "two"' ]
+  [ "$(jq -r 'select(.event.type == "error").event | [.cause, .message] | join("|")' events.json)" = 'effect_failed|no memory left' ]
+  grep -q 'data: an item of more than 65536 bytes is left out' serve.log
+}
+
+@test "show_loading reaches the effects at the start, with an update, and after a restart" {
+  start_serve
+  call POST /api/stream/start "{$BODY, \"params\": {\"effect\": \"invert\", \"show_loading\": true}}"
+  wait_until 10 test -s control.log
+  [ "$(jq -c . control.log)" = '{"effect":"invert","show_loading":true}' ]
+  call POST /api/stream/params '{"show_loading": "no"}'
+  wait_until 10 grep -q '"show_loading":false' control.log
+  call POST /api/stream/params '{"detect_out_resolution": false, "overlay": "none"}'
+  [ "$code" = 400 ]
+}

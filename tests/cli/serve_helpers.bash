@@ -14,12 +14,12 @@ fake_programs() {
   BODY='"subscribe_url": "http://127.0.0.1:9/in", "publish_url": "http://127.0.0.1:9/out?token=hidden"'
 }
 
-# fake NAME SCRIPT: $CONTROL is the number of the control descriptor, $STATS and $READY those of --stats and --ready.
+# fake NAME SCRIPT: $CONTROL is the number of the control descriptor, $STATS, $READY, $EVENTS those of the others.
 fake() {
   {
     echo '#!/bin/bash'
     # shellcheck disable=SC2016
-    echo 'while (($#)); do case $1 in --control) CONTROL=${2#fd:};; --stats) STATS=${2#fd:};; --ready) READY=${2#fd:};; esac; shift; done'
+    echo 'while (($#)); do case $1 in --control) CONTROL=${2#fd:};; --stats) STATS=${2#fd:};; --ready) READY=${2#fd:};; --events) EVENTS=${2#fd:};; esac; shift; done'
     echo "$2"
   } >"fake/$1"
   chmod +x "fake/$1"

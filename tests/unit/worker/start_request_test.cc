@@ -89,7 +89,8 @@ TEST(StreamPlan, IsTheFullChainWithoutSecretsInItsArguments) {
               Contains(std::pair<std::string, std::string>("TRICKLE_TOKEN", "bearer")));
   EXPECT_THAT(stages[1].arguments,
               ElementsAre("--size", "704x384", "--max-fps", "15", "--pix-fmt", "yuv420p", "--audio", "copy"));
-  EXPECT_THAT(stages[2].arguments, ElementsAre("red_tint", "intensity=0.3"));
+  EXPECT_THAT(stages[2].arguments,
+              ElementsAre("--on-lag", "drop", "--overlay", "panel", "red_tint", "intensity=0.3"));
 }
 
 TEST(StreamPlan, GoesOnInTheSameChannelAfterARestart) {
