@@ -68,6 +68,24 @@ Tool::Tool(std::string name, std::string summary) : name_(std::move(name)), app_
   app_.option_defaults()->always_capture_default();
   app_.set_help_flag();  // Comes with the other shared options, behind those of the tool.
   app_.get_formatter()->label("OPTIONS", "OPTIONS");
+  add_completion();
+}
+
+// Hidden, because packages install what it prints; first of all, because CLI11 ends --help with an empty line
+// for a hidden group that is the last.
+void Tool::add_completion() {
+  app_.add_option_function<std::string>(
+          "--completion",
+          [this](const std::string& shell) {
+            const std::string script = completion_script(app_, name_, shell);
+            if (script.empty()) throw CLI::ValidationError("--completion", "bash, zsh or fish");
+            std::fputs(script.c_str(), stdout);
+            throw CLI::Success();
+          },
+          "Print a completion script for bash, zsh or fish and exit")
+      ->trigger_on_parse()
+      ->configurable(false)
+      ->group("");
 }
 
 void Tool::add_shared_options() {
@@ -88,18 +106,6 @@ void Tool::add_shared_options() {
   app_.add_flag("--progress", shared_.progress, "Show the status line even if stderr is no terminal")
       ->group(group);
   app_.add_flag("--no-progress", shared_.no_progress, "Never show the status line")->group(group);
-  app_.add_option_function<std::string>(
-          "--completion",
-          [this](const std::string& shell) {
-            const std::string script = completion_script(app_, name_, shell);
-            if (script.empty()) throw CLI::ValidationError("--completion", "bash, zsh or fish");
-            std::fputs(script.c_str(), stdout);
-            throw CLI::Success();
-          },
-          "Print a completion script for bash, zsh or fish and exit")
-      ->trigger_on_parse()
-      ->configurable(false)
-      ->group("");  // Nobody looks for it in --help: packages install what it prints.
   app_.set_help_flag("-h,--help", "Print this help and exit")->group(group);
   app_.set_version_flag("--version", fmt::format("{} {}", name_, version()), "Print the version and exit")
       ->group(group);

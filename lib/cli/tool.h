@@ -49,6 +49,7 @@ class Tool {
     bool no_progress = false;
   };
 
+  void add_completion();
   void add_shared_options();
   void name_environment_variables();
   void name_environment_variables(CLI::App& app, const std::string& prefix);

@@ -171,7 +171,9 @@ TEST(PairOverTheRelay, GivesOutWhatWentInOrCountsTheDifferenceWhateverTheNetwork
   Source source(seed);
   const auto end = SteadyClock::now() + duration;
   while (SteadyClock::now() < end) {
-    ASSERT_TRUE(pub.write(source.next(8192))) << pub.log();
+    if (!pub.write(source.next(8192))) {
+      FAIL() << "trickle-pub ended by itself with " << pub.wait() << "\n" << pub.log();
+    }
     std::this_thread::sleep_for(
         std::chrono::milliseconds(5));  // The pace of a source, not a wait for anything.
   }
