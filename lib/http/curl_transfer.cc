@@ -254,7 +254,12 @@ void CurlTransfer::unpause() {
 }
 
 void CurlTransfer::on_done(CURLcode code) {
-  if (code == CURLE_OK) return finish(std::nullopt);
+  if (code == CURLE_OK) {
+    if (head_complete_) return finish(std::nullopt);
+    // To curl a connection that ends in the middle of a head is a whole answer without a body.
+    return finish(Failure{
+        Error(ErrorKind::kNetwork, "the server closed the connection within the head of its answer"), true});
+  }
   const char* text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   finish(Failure{Error(ErrorKind::kNetwork, std::string(trimmed(text))), is_retryable(code)});
 }

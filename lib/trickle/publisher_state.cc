@@ -193,12 +193,13 @@ void PublisherState::repeat(Segment& segment, Duration delay) {
 void PublisherState::on_server_missing(const Error& error, bool quiet) {
   last_failure_ = error;
   if (options_.counters != nullptr) options_.counters->set_last_error(error.to_string());
-  if (down_since_) return;
-  down_since_ = clock_.now();
-  if (quiet) {
-    log::debug("{}: connecting again", error.to_string());
-  } else {
+  const bool first = !down_since_;
+  if (first) down_since_ = clock_.now();
+  if (!quiet && !down_told_) {
     log::warning("{}: trying again", error.to_string());
+    down_told_ = true;
+  } else if (first) {
+    log::debug("{}: connecting again", error.to_string());
   }
 }
 

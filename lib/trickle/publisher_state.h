@@ -110,7 +110,10 @@ class PublisherState {
   void remove(SegmentId id);
   bool make_room();
   void count_lost_bytes(uint64_t bytes, Drop cause, bool whole_segment);
-  void on_server_seen() { down_since_.reset(); }
+  void on_server_seen() {
+    down_since_.reset();
+    down_told_ = false;
+  }
   void on_server_missing(const Error& error, bool quiet);
   void fail(Error error);
   void next_phase();
@@ -136,6 +139,7 @@ class PublisherState {
   std::optional<SegmentId> open_id_;
   size_t buffered_bytes_ = 0;
   std::optional<TimePoint> down_since_;
+  bool down_told_ = false;  ///< Whether a warning has said so.
   std::optional<Error> last_failure_;
   std::optional<Error> error_;
   PublisherTotals totals_;

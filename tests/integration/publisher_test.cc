@@ -317,6 +317,24 @@ TEST(PublisherOnANetwork, ABurstOfServerErrorsBeforeAnyByteLosesNothing) {
   EXPECT_EQ(recorder.segment(0), "whole");
 }
 
+TEST(PublisherOnANetwork, AHeadThatBreaksOffIsALostConnection) {
+  std::atomic<int> channels{0};
+  std::atomic<int> segments{0};
+  Recorder recorder([&](FakeExchange& exchange) {
+    if (exchange.request().method != "POST") return false;
+    if ((exchange.request().target == "/c" ? channels++ : segments++) >= 2) return false;
+    exchange.send("HTTP/1.1 200 OK\r\n");
+    exchange.close();
+    return true;
+  });
+  auto publisher = recorder.open();
+  EXPECT_TRUE(recorder.server().wait_for("POST /c/0", 3));
+  ASSERT_TRUE(publisher->publish("whole"));
+  ASSERT_TRUE(publisher->finish());
+  EXPECT_EQ(recorder.segment(0), "whole");
+  EXPECT_EQ(channels, 3);
+}
+
 TEST(PublisherOnANetwork, StatusesThatEndItEndItWithTheirOwnError) {
   struct Case {
     int status;

@@ -400,6 +400,20 @@ TEST(SubscriberOnANetwork, AProxyIsUsedAsCurlDoes) {
   EXPECT_EQ(proxy.count("GET http://trickle.invalid/c/-2"), 1U);
 }
 
+TEST(SubscriberOnANetwork, AHeadThatBreaksOffIsALostConnection) {
+  std::atomic<int> asked{0};
+  FakeServer server([&](FakeExchange& exchange) {
+    if (asked++ < 3) {
+      exchange.send(std::string_view("HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 0\r\nContent-Length: 0\r\n")
+                        .substr(0, asked == 1 ? 17 : 36));
+      return exchange.close();
+    }
+    closed(exchange);
+  });
+  EXPECT_EQ(read_all(*open(server)), "");
+  EXPECT_GE(asked, 4);
+}
+
 TEST(SubscriberOnANetwork, AnswersThatAreNoHttpOrMadnessAreRetriedAndGivenUpOn) {
   for (const char* answer :
        {"SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
