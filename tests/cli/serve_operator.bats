@@ -378,5 +378,5 @@ for line in sys.stdin: pass" '
   touch control.log.works
   call POST /api/stream/start "{$BODY}"
   [ "$code" = 200 ]
-  run -2 trickle-serve --preload sepia --programs fake
+  run -2 timeout 60 trickle-serve --preload sparkle --programs fake
 }
