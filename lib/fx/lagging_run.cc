@@ -17,8 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A frame waits for the chain no longer than this: what comes in a burst all goes through, and what is slow
-// for good delays the video by no more.
+// A frame waits for the chain no longer than this: what is slow for good delays the video by no more. In a
+// burst, after a pause of the input, the source waits as well, so that all of it goes through.
 constexpr std::chrono::milliseconds kLongestWait{500};
 constexpr size_t kMostWaiting = 64;
 // A source's frames may lie in a ring of few slots: more than so many that wait are copied out of it.
@@ -73,7 +73,7 @@ class LaggingRun {
       if (stands_still()) {
         TRICKLE_TRY(show_waiting(lock));
       } else {
-        drop_oldest();
+        make_room(lock);
       }
     }
   }
@@ -89,9 +89,17 @@ class LaggingRun {
            Clock::now() - *in_chain_since_ > options_.panel_after;
   }
 
+  void make_room(std::unique_lock<std::mutex>& lock) {
+    drop_oldest();
+    while (frames_.size() > kMostWaiting && !failed_) {
+      changed_.wait_until(lock, frames_.front().since + kLongestWait,
+                          [&] { return frames_.size() <= kMostWaiting || failed_; });
+      drop_oldest();
+    }
+  }
+
   void drop_oldest() {
-    const auto waited_long = [](const Waiting& frame) { return Clock::now() - frame.since > kLongestWait; };
-    while (frames_.size() > kMostWaiting || (frames_.size() > 1 && waited_long(frames_.front()))) {
+    while (frames_.size() > 1 && Clock::now() - frames_.front().since >= kLongestWait) {
       frames_.pop_front();
       count_drop();
     }
@@ -145,6 +153,7 @@ class LaggingRun {
       } else if (!frames_.empty()) {
         VideoItem item = std::move(frames_.front().item);
         frames_.pop_front();
+        changed_.notify_all();
         in_chain_since_ = Clock::now();
         lock.unlock();
         TRICKLE_TRY(take(std::move(item)));
