@@ -175,7 +175,9 @@ void change_level(int steps) noexcept {
 void StreamLog::write(spdlog::level::level_enum level, std::string_view message) const {
   if (!enabled(level)) return;
   const std::string text = prefix_ + std::string(message);
-  const spdlog::details::log_msg line(stream_.empty() ? kLoggerName : stream_, level, text);
+  // The message only refers to its name: no string may be made for it on the way.
+  const std::string_view logger = stream_.empty() ? std::string_view(kLoggerName) : stream_;
+  const spdlog::details::log_msg line(spdlog::string_view_t(logger.data(), logger.size()), level, text);
   for (const auto& sink : own_logger()->sinks()) sink->log(line);
 }
 
