@@ -6,6 +6,8 @@ fake_programs() {
   mkdir fake
   fake trickle-sub 'trap "exit 0" TERM; while sleep 0.02; do :; done'
   fake trickle-decode 'cat'
+  # The stand-in expands it.
+  # shellcheck disable=SC2016
   fake trickle-fx 'while read -r -u "$CONTROL" line; do echo "$line" >>"$FAKE_LOG"; done >/dev/null & cat'
   fake trickle-encode 'cat'
   fake trickle-pub 'cat >/dev/null'
