@@ -127,14 +127,13 @@ void Chain::run_from(size_t index, Item item, std::vector<Item>& out) {
       // What it had made before, and then this one as it came.
       made.push_back(std::move(item));
     }
-    if (made.size() != 1) break;
+    if (made.size() != 1) {
+      for (Item& one : made) run_from(index + 1, std::move(one), out);
+      return;
+    }
     item = std::move(made.front());
   }
-  if (index == links_.size()) {
-    out.push_back(std::move(item));
-    return;
-  }
-  for (Item& one : made) run_from(index + 1, std::move(one), out);
+  out.push_back(std::move(item));
 }
 
 void Chain::process(VideoFrame frame, Frames& out) { run_from(0, std::move(frame), out); }

@@ -24,6 +24,7 @@ PackedRgb packed_rgb(PixelFormat format) {
 
 // What comes here is never below -0.5, so that cutting off rounds; a call of lrintf() would keep loops from
 // vectors.
+// NOLINTNEXTLINE(bugprone-incorrect-roundings)
 int code(float value, int highest) { return std::min(static_cast<int>(value + 0.5F), highest); }
 
 template <typename Sample>
@@ -104,6 +105,7 @@ void load_rgb_row(const VideoFrame& frame, int y, RgbRow& row) {
 }
 
 void store_rgb_row(const RgbRow& row, int y, const VideoFrame& picture) {
+  // NOLINTNEXTLINE(bugprone-incorrect-roundings): as in code().
   const auto to_byte = [](float value) { return static_cast<uint8_t>(255.0F * value + 0.5F); };
   if (picture.format == PixelFormat::kGbrp) {
     const std::array<const std::vector<float>*, 3> planes{&row.green, &row.blue, &row.red};
@@ -150,7 +152,7 @@ void store_chroma_row(std::span<const RgbRow> rows, const PixelFormatInfo& info,
   const RgbRow& upper = rows.front();
   const RgbRow& lower = rows.back();  // The same where there is but one.
   for (int cx = 0; cx < chroma_width; ++cx) {
-    const auto left = static_cast<size_t>(cx << info.log2_chroma_w);
+    const auto left = static_cast<size_t>(cx) << info.log2_chroma_w;
     const auto right =
         std::min(left + (size_t{1} << info.log2_chroma_w) - 1, static_cast<size_t>(picture.width) - 1);
     const auto mean = [&](const std::vector<float>& a, const std::vector<float>& b) {
