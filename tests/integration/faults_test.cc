@@ -1,7 +1,7 @@
 // The real programs, trickle-pub | trickle-relay | trickle-sub, over a network and a server that fail all the
 // time: what comes out is what went in, or the difference is in the counters.
 //
-// TRICKLE_FAULT_SECONDS (5) says how long the network fails, TRICKLE_FAULT_SEED repeats a run.
+// TRICKLE_FAULT_SECONDS (5) says how long the network fails, TRICKLE_FAULT_SEED repeats a run's faults.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -10,23 +10,27 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <mutex>
-#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 
 #include "integration/child_process.h"
 #include "integration/fault_proxy.h"
+#include "integration/stream_difference.h"
 
 namespace trickle {
 namespace {
 
 using testing::ChildProcess;
+using testing::compare_streams;
 using testing::FaultProxy;
 using Seconds = std::chrono::seconds;
 using SteadyClock = std::chrono::steady_clock;
+
+constexpr size_t kSegmentBytes = 30'000;
 
 uint64_t environment_number(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -51,38 +55,6 @@ class Source {
   std::mt19937_64 random_;
   std::string all_;
 };
-
-struct Difference {
-  uint64_t missing_runs = 0;
-  uint64_t missing_bytes = 0;
-};
-
-// How `out` is made from `in` by leaving runs of bytes out. Nothing when it is not: something came twice, out
-// of order or changed.
-std::optional<Difference> difference(std::string_view in, std::string_view out) {
-  constexpr size_t kEnough = 16;  // Bytes that stand in one place only.
-  Difference found;
-  const auto leave_out = [&](size_t bytes) {
-    if (bytes == 0) return;
-    ++found.missing_runs;
-    found.missing_bytes += bytes;
-  };
-  size_t at = 0;
-  while (!out.empty()) {
-    const size_t same = static_cast<size_t>(
-        std::mismatch(out.begin(), out.end(), in.begin() + static_cast<std::ptrdiff_t>(at), in.end()).first -
-        out.begin());
-    at += same;
-    out.remove_prefix(same);
-    if (out.empty()) break;
-    const size_t next = in.find(out.substr(0, kEnough), at);
-    if (next == std::string_view::npos) return std::nullopt;
-    leave_out(next - at);
-    at = next;
-  }
-  leave_out(in.size() - at);
-  return found;
-}
 
 struct PubSummary {
   uint64_t segments, bytes, lost_segments, lost_bytes;
@@ -132,18 +104,33 @@ class Relay {
 
 std::string channel(uint16_t port) { return fmt::format("http://127.0.0.1:{}/c", port); }
 
+// TRICKLE_FAULT_KEEP names a folder for what went in, came out and was said, to look into afterwards.
+void keep(const std::string& in, const ChildProcess& pub, const ChildProcess& sub) {
+  const char* folder = std::getenv("TRICKLE_FAULT_KEEP");
+  if (folder == nullptr) return;
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(std::string(folder) + "/" + name, std::ios::binary) << text;
+  };
+  write("in", in);
+  write("out", sub.output());
+  write("pub.log", pub.log());
+  write("sub.log", sub.log());
+}
+
 // Ends both programs, and holds what came out against what went in and what they say of it.
 void check(const Source& source, ChildProcess& pub, ChildProcess& sub) {
   pub.close_input();
   const int published = pub.wait();
   const int received = sub.wait();
   SCOPED_TRACE("log of trickle-pub:\n" + pub.log() + "\nlog of trickle-sub:\n" + sub.log());
+  keep(source.all(), pub, sub);
   ASSERT_NE(published, -1) << "trickle-pub does not end";
   ASSERT_NE(received, -1) << "trickle-sub does not end";
   const PubSummary sent = summary_of_pub(pub.log());
   const SubSummary got = summary_of_sub(sub.log());
-  const auto missing = difference(source.all(), sub.output());
-  ASSERT_TRUE(missing) << "something came twice, out of order or changed";
+  const auto [missing, understood_bytes] = compare_streams(source.all(), sub.output(), kSegmentBytes);
+  ASSERT_TRUE(missing) << "something came twice, out of order or changed, behind byte " << understood_bytes
+                       << " of " << sub.output().size();
   std::cout << fmt::format(
       "{} bytes in, {} out; {} lost by pub in {} segments, {} gaps of sub; {} missing in {} runs\n",
       source.all().size(), sub.output().size(), sent.lost_bytes, sent.lost_segments, got.gaps,
@@ -153,9 +140,62 @@ void check(const Source& source, ChildProcess& pub, ChildProcess& sub) {
   EXPECT_EQ(received, 0);
   EXPECT_EQ(got.bytes, sub.output().size());
   EXPECT_LE(missing->missing_runs, sent.lost_segments + got.gaps);
-  if (std::getenv("TRICKLE_FAULT_LOGS") != nullptr) std::cout << pub.log() << sub.log();
   if (got.gaps == 0) {
     EXPECT_LE(missing->missing_bytes, sent.lost_bytes);
+  }
+}
+
+// The comparison itself: it must neither miss what came twice nor find it where nothing did.
+
+class StreamDifference : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string piece(size_t segment, size_t bytes) const {
+    return in_.substr(segment * 1000, bytes);
+  }
+  [[nodiscard]] std::string upto(size_t segment) const { return in_.substr(0, segment * 1000); }
+  [[nodiscard]] std::string from(size_t segment) const { return in_.substr(segment * 1000); }
+  [[nodiscard]] testing::Comparison compare(const std::string& out) const {
+    return compare_streams(in_, out, 1000);
+  }
+  Source source_{1};
+  std::string in_{source_.next(100'000)};
+};
+
+TEST_F(StreamDifference, CountsTheEndsOfSegmentsAndTheSegmentsThatAreMissing) {
+  EXPECT_EQ(compare(in_).left_out->missing_bytes, 0U);
+  EXPECT_EQ(compare("").left_out->missing_runs, 1U);
+  const auto found = compare(upto(7) + piece(7, 300) + piece(9, 1000) + from(11));
+  ASSERT_TRUE(found.left_out);
+  EXPECT_EQ(found.left_out->missing_bytes, 700U + 1000U + 1000U);
+  EXPECT_EQ(found.left_out->missing_runs, 2U);
+}
+
+TEST_F(StreamDifference, UnderstandsSegmentsOfWhichOnlyAFewBytesCame) {
+  for (size_t few = 1; few < 20; ++few) {
+    const auto found = compare(upto(3) + piece(3, 500) + piece(5, few) + piece(8, few) + from(90));
+    ASSERT_TRUE(found.left_out) << few;
+    EXPECT_EQ(found.left_out->missing_bytes, 87'000U - 500U - 2 * few);
+    const auto at_the_end = compare(upto(3) + piece(3, 500) + piece(5, few));
+    ASSERT_TRUE(at_the_end.left_out) << few;
+  }
+}
+
+TEST_F(StreamDifference, FindsWhatCameTwiceOutOfOrderOrChanged) {
+  const std::vector<std::string> wrong = {
+      upto(3) + from(2),                                    // A segment twice.
+      upto(3) + piece(3, 400) + in_.substr(3399),           // A byte twice.
+      upto(3) + piece(3, 400) + in_.substr(3300),           // Some bytes twice.
+      upto(3) + piece(4, 1000) + piece(3, 1000) + from(5),  // Out of order.
+      upto(3) + in_.substr(3010),                           // The beginning of a segment is missing.
+      upto(3) + piece(3, 400) + in_.substr(3500),           // Its middle is.
+      upto(3) + piece(3, 400) + "x" + in_.substr(3401),     // Changed.
+      upto(3) + piece(3, 400) + "xyz" + in_.substr(3400),
+      in_ + "xyz",  // Added.
+  };
+  for (const std::string& out : wrong) {
+    const auto found = compare(out);
+    EXPECT_FALSE(found.left_out) << out.size();
+    EXPECT_LE(found.understood_bytes, out.size());
   }
 }
 
@@ -167,7 +207,8 @@ TEST(PairOverTheRelay, GivesOutWhatWentInOrCountsTheDifferenceWhateverTheNetwork
   FaultProxy proxy(relay.port(), seed);
   ChildProcess sub({"trickle-sub", "--start", "0", "--wait", "--on-gap", "oldest", "--retry", "forever",
                     channel(proxy.port())});
-  ChildProcess pub({"trickle-pub", "--split", "bytes:30000", "--retry", "forever", channel(proxy.port())});
+  ChildProcess pub({"trickle-pub", "--split", fmt::format("bytes:{}", kSegmentBytes), "--retry", "forever",
+                    channel(proxy.port())});
   Source source(seed);
   const auto end = SteadyClock::now() + duration;
   while (SteadyClock::now() < end) {
@@ -190,7 +231,8 @@ TEST(PairOverTheRelay, GoesOnByItselfWhenTheRelayIsKilledFiveTimesAndTellsTheLos
   const uint16_t port = relay->port();
   ChildProcess sub(
       {"trickle-sub", "--start", "0", "--wait", "--on-gap", "oldest", "--retry", "forever", channel(port)});
-  ChildProcess pub({"trickle-pub", "--split", "bytes:30000", "--retry", "forever", channel(port)});
+  ChildProcess pub({"trickle-pub", "--split", fmt::format("bytes:{}", kSegmentBytes), "--retry", "forever",
+                    channel(port)});
   Source source(seed);
   std::atomic<bool> ending{false};
   std::mutex mutex;  // Of `source`.
