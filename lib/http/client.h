@@ -13,25 +13,13 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
+#include "http/response_head.h"
 #include "io/clock.h"
 #include "trickle/connection_options.h"
 #include "trickle/result.h"
 
 namespace trickle::http {
-
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-struct ResponseHead {
-  int status = 0;
-  Fields headers;  ///< Names in lower case.
-
-  /// The first value of a header; nothing when it isn't there. `name` in lower case.
-  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
-};
 
 /// Why a transfer ended without a complete answer.
 struct Failure {

@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <new>
 
 #include "trickle/version.h"
@@ -21,7 +19,6 @@ constexpr long kKeepAliveIdleSeconds = 10;
 constexpr long kKeepAliveIntervalSeconds = 5;
 constexpr long kReceiveBufferBytes = 128 * 1024;
 constexpr long kUploadBufferBytes = 64 * 1024;
-constexpr size_t kMaxHeadBytes = 64 * 1024;
 
 bool is_retryable(CURLcode code) {
   switch (code) {
@@ -46,20 +43,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 }  // namespace
-
-std::optional<std::string_view> ResponseHead::header(std::string_view name) const {
-  const auto found =
-      std::find_if(headers.begin(), headers.end(), [&](const auto& field) { return field.first == name; });
-  return found == headers.end() ? std::nullopt : std::optional<std::string_view>(found->second);
-}
 
 CurlTransfer* CurlTransfer::of(CURL* easy) {
   char* self = nullptr;
@@ -145,7 +129,7 @@ void CurlTransfer::set_callbacks() {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(
       easy, CURLOPT_HEADERFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
-        static_cast<CurlTransfer*>(self)->on_header_line({data, size * count});
+        static_cast<CurlTransfer*>(self)->head_.add_line({data, size * count});
         return size * count;
       });
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
@@ -194,27 +178,6 @@ void CurlTransfer::set_method(const ClientRequest& request) {
       });
 }
 
-// curl gives one whole line at a time: of interim answers, of the final one, and of trailers.
-void CurlTransfer::on_header_line(std::string_view line) {
-  if (line.starts_with("HTTP/")) {
-    head_ = {};
-    head_complete_ = false;
-    const size_t blank = line.find(' ');
-    if (blank != std::string_view::npos) {
-      std::from_chars(line.data() + blank + 1, line.data() + line.size(), head_.status);
-    }
-    return;
-  }
-  if (head_complete_) return;
-  if (trimmed(line).empty()) {
-    head_complete_ = head_.status >= 200;
-    return;
-  }
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos || head_.headers.size() * 32 > kMaxHeadBytes) return;
-  head_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))), trimmed(line.substr(colon + 1)));
-}
-
 size_t CurlTransfer::on_body(std::span<const std::byte> bytes) {
   if (received_.size() - consumed_ >= receive_limit_bytes_) {
     receive_paused_ = true;
@@ -255,7 +218,7 @@ void CurlTransfer::unpause() {
 
 void CurlTransfer::on_done(CURLcode code) {
   if (code == CURLE_OK) {
-    if (head_complete_) return finish(std::nullopt);
+    if (head() != nullptr) return finish(std::nullopt);
     // To curl a connection that ends in the middle of a head is a whole answer without a body.
     return finish(Failure{
         Error(ErrorKind::kNetwork, "the server closed the connection within the head of its answer"), true});
@@ -266,7 +229,7 @@ void CurlTransfer::on_done(CURLcode code) {
 
 void CurlTransfer::on_peer_closed() {
   if (done_ || !upload_paused_) return;
-  if (head_complete_) return finish(std::nullopt);
+  if (head() != nullptr) return finish(std::nullopt);
   finish(Failure{Error(ErrorKind::kNetwork, "the server closed the connection"), true});
 }
 

@@ -28,7 +28,7 @@ class CurlTransfer final : public Transfer {
 
   static CurlTransfer* of(CURL* easy);
 
-  [[nodiscard]] const ResponseHead* head() const override { return head_complete_ ? &head_ : nullptr; }
+  [[nodiscard]] const ResponseHead* head() const override { return head_.head(); }
   [[nodiscard]] bool done() const override { return done_; }
   [[nodiscard]] const std::optional<Failure>& failure() const override { return failure_; }
   [[nodiscard]] std::span<const std::byte> received() const override {
@@ -60,7 +60,6 @@ class CurlTransfer final : public Transfer {
   void add_header(const std::string& line);
   void finish(std::optional<Failure> failure);
   void unpause();
-  void on_header_line(std::string_view line);
   size_t on_body(std::span<const std::byte> bytes);
   size_t on_upload(std::span<std::byte> buffer);
 
@@ -72,8 +71,7 @@ class CurlTransfer final : public Transfer {
   const size_t receive_limit_bytes_;
   const TimePoint started_at_;
 
-  ResponseHead head_;
-  bool head_complete_ = false;
+  ResponseHeadReader head_;
   std::vector<std::byte> received_;
   size_t consumed_ = 0;
   int socket_ = -1;

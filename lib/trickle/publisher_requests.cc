@@ -115,9 +115,9 @@ bool PublisherState::has_bytes_for(SegmentId id) const {
 size_t PublisherState::read(SegmentId id, std::span<std::byte> buffer) {
   constexpr size_t kNotYet = static_cast<size_t>(-1);
   on_server_seen();
-  if (const Segment* first = sending(); first != nullptr && first->id == id)
-    reset_pending_ = false;  // It has gone out.
   if (!has_bytes_for(id)) return kNotYet;
+  reset_pending_ =
+      false;  // A POST that breaks before this is sent again, and the server may not have seen it.
   Segment& segment = *find(id);
   segment.waiting_since = clock_.now();
   if (segment.unsent_bytes() == 0) {

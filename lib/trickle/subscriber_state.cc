@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 #include <utility>
 
 #include "base/counters.h"
@@ -72,7 +72,7 @@ SubscriberState::Verdict SubscriberState::on_success(const Answer& answer) {
   behind_since_.reset();
   waiting_since_.reset();
   const std::optional<int64_t> number = answer.seq ? answer.seq : wanted_;
-  if (!number)
+  if (!number || *number == std::numeric_limits<int64_t>::max())
     return fail({ErrorKind::kNetwork,
                  fmt::format("{} is no trickle server: its answer has no Lp-Trickle-Seq", display_url_)});
   if (in_segment_ && *number == segment_) return Verdict::kRead;  // Resumed.

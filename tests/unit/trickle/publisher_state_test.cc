@@ -124,6 +124,19 @@ TEST_F(PublisherRules, AFailureBeforeAnyByteWentOutIsTriedAgainWithTheSameNumber
   EXPECT_TRUE(send_all(state, 0));
 }
 
+TEST_F(PublisherRules, ResetIsSaidAgainUntilAByteOfTheFirstSegmentWentOut) {
+  auto state = running();
+  std::array<std::byte, 10> buffer{};
+  EXPECT_TRUE(state.posts().at(0).reset);
+  EXPECT_EQ(state.read(0, buffer), kNotYet);  // Connected ahead of its first byte …
+  state.on_post_failure(0, kBroken, true);    // … and perhaps never seen by the server.
+  clock_.advance(milliseconds(250));
+  EXPECT_TRUE(state.posts().at(0).reset);
+  publish(state, 10);
+  EXPECT_EQ(state.read(0, buffer), 10U);
+  for (const auto& post : state.posts()) EXPECT_FALSE(post.reset);
+}
+
 TEST_F(PublisherRules, AFailureAfterBytesWentOutLosesTheSegmentAndDeletesIt) {
   auto state = running();
   state.begin_segment();

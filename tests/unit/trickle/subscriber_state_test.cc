@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace trickle {
 namespace {
 
@@ -47,6 +49,14 @@ TEST_F(SubscriberRules, TheNextNumberIsTheOneAnsweredPlusOne) {
   auto state = make();
   read_segment(state, 41);
   EXPECT_EQ(state.ask().number, "42");
+}
+
+TEST_F(SubscriberRules, BehindTheLargestNumberThereIsNone) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max() - 1;
+  auto state = make();
+  EXPECT_EQ(state.on_answer({.status = 200, .seq = kLargest}), Verdict::kRead);
+  EXPECT_EQ(state.on_complete(0), Verdict::kSegmentDone);
+  EXPECT_EQ(state.on_answer({.status = 200}), Verdict::kFail);
 }
 
 TEST_F(SubscriberRules, AnEmptySegmentIsNoEnd) {
