@@ -45,6 +45,9 @@ struct ClientRequest {
   Fields headers;
   UploadSource* body = nullptr;  ///< Sent chunked; must outlive the transfer. Null: no body.
   std::string text{};            ///< The body of a POST whose length is known, where `body` is null.
+  /// Takes no connection that was used before: the server may just be about to close it, and what was sent
+  /// then is lost.
+  bool fresh_connection = false;
   /// No more than about this much of the answer is held here; the rest waits in the network.
   size_t receive_limit_bytes = 1024 * 1024;
 };

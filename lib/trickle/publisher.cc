@@ -259,6 +259,9 @@ void PublisherImpl::open_posts() {
     start.headers.emplace_back("Content-Type", options_.content_type);
     if (wanted.reset) start.headers.emplace_back("Lp-Trickle-Reset", "1");
     start.body = post.body.get();
+    // The first carries data at once, and one that failed is not to fail like that again; all others are
+    // connected ahead, and a connection that ends shows that before there is data for it.
+    start.fresh_connection = wanted.reset || wanted.attempt > 0;
     post.transfer = client_.start(start);
     posts_.emplace(wanted.id, std::move(post));
   }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -77,8 +78,10 @@ void FakeExchange::send(std::string_view bytes) {
 }
 
 void FakeExchange::answer(int status, std::string_view headers, std::string_view body) {
-  send(fmt::format("HTTP/1.1 {} Status\r\n{}Content-Length: {}\r\n\r\n{}", status, headers, body.size(),
-                   body));
+  const bool old_style = version_ == "HTTP/1.0";
+  const std::string length = old_style ? "" : fmt::format("Content-Length: {}\r\n", body.size());
+  send(fmt::format("{} {} Status\r\n{}{}\r\n{}", version_, status, headers, length, body));
+  close_ = close_ || old_style;
 }
 
 void FakeExchange::begin(int status, std::string_view headers) {
@@ -149,6 +152,8 @@ void FakeServer::accept_all() {
   while (readable(listener_.get(), stopping_)) {
     const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
+    const int at_once = 1;  // Or small pieces wait for the client's acknowledgements.
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
     const int number = ++connections_;
     threads_.emplace_back([this, fd, number] { serve(fd, number); });
   }

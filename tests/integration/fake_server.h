@@ -45,6 +45,8 @@ class FakeExchange {
   void send(std::string_view bytes);
   /// A complete answer. `headers` are whole lines with their ends.
   void answer(int status, std::string_view headers = "", std::string_view body = "");
+  /// answer() speaks HTTP/1.0 from now on, where the end of the connection is the end of the answer.
+  void speak_http_1_0() { version_ = "HTTP/1.0"; }
   /// The beginning of a chunked answer, its chunks and its end.
   void begin(int status, std::string_view headers = "");
   void chunk(std::string_view bytes);
@@ -62,6 +64,7 @@ class FakeExchange {
   FakeRequest request_;
   std::string& pending_;
   const std::atomic<bool>& stopping_;
+  std::string_view version_ = "HTTP/1.1";
   bool close_ = false;
   bool gone_ = false;
 };
