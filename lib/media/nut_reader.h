@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "trickle/frame.h"
+#include "media/nut_headers.h"
 #include "trickle/result.h"
 
 namespace trickle {
@@ -27,19 +27,6 @@ class NutBytes {
   virtual ~NutBytes() = default;
   /// Waits for bytes and stores some. \return how many, 0 at the end; kIo.
   virtual Result<size_t> read(std::span<uint8_t> target) = 0;
-};
-
-struct NutTrack {
-  enum class Kind : uint8_t { kVideo, kAudio, kOther } kind = Kind::kOther;
-  uint32_t codec_tag = 0;  ///< First character in the low byte.
-  Rational time_base;
-  Rational frame_rate;  ///< From the info packet; 0/1: not told.
-  std::vector<uint8_t> extradata;
-  int width = 0;  ///< 1 to 16384 for video.
-  int height = 0;
-  Rational sample_aspect;  ///< 0/1: unknown.
-  int sample_rate = 0;     ///< Above 0 for audio.
-  int channels = 0;
 };
 
 /// One packet's head. Its data_bytes bytes are read by read_data() or passed over by the next call of next().
@@ -61,7 +48,7 @@ class NutReader {
   /// Reads up to the last track's header, and nothing that comes behind it. \return kBadData for what is no
   /// NUT file, broken, or cut short; kIo.
   Result<void> read_headers();
-  [[nodiscard]] const std::vector<NutTrack>& tracks() const { return tracks_; }
+  [[nodiscard]] const std::vector<NutTrack>& tracks() const { return headers_.tracks(); }
   /// Every byte that was taken from the source so far, for somebody else to read them again. Only between
   /// read_headers() and the calls below.
   [[nodiscard]] std::span<const uint8_t> taken() const { return buffer_; }
@@ -77,22 +64,14 @@ class NutReader {
   [[nodiscard]] uint64_t damages() const { return damages_; }
 
  private:
-  struct FrameCode {
-    uint64_t flags = 0;
-    uint64_t stream = 0;
-    uint64_t size_mul = 1;
-    uint64_t size_lsb = 0;
-    int64_t pts_delta = 0;
-    uint64_t reserved = 0;
+  // What may follow a frame code.
+  struct FrameFields {
+    uint64_t coded_pts = 0;
+    uint64_t size_msb = 0;
+    uint64_t match_time = 0;
     uint64_t header = 0;
+    uint64_t reserved = 0;
   };
-  struct Stream {
-    size_t time_base = 0;
-    uint64_t msb_pts_shift = 0;
-    int64_t last_pts = 0;
-    bool known = false;
-  };
-  class Fields;
 
   Result<bool> need(size_t size_bytes);
   Result<std::optional<uint8_t>> byte();
@@ -100,13 +79,10 @@ class NutReader {
   Result<bool> skip(uint64_t size_bytes);
   Result<uint64_t> find_startcode();
   Result<std::optional<std::vector<uint8_t>>> packet_body();
-  bool use_main_header(std::span<const uint8_t> body);
-  bool use_frame_codes(Fields& fields);
-  bool use_stream_header(std::span<const uint8_t> body);
-  void use_info(std::span<const uint8_t> body);
-  bool use_syncpoint(std::span<const uint8_t> body);
   Result<bool> use_startcode(uint64_t startcode);
   Result<std::optional<NutPacket>> frame(uint8_t code);
+  Result<bool> read_fields(uint64_t flags, FrameFields& fields);
+  std::optional<uint64_t> size_of(const NutHeaders::FrameCode& code, const FrameFields& fields);
   Result<bool> side_data(NutPacket& packet, uint64_t& left, bool meta);
   Result<bool> coded_within(uint64_t& value, uint64_t& left);
   Result<bool> text_within(std::string& text, uint64_t& left);
@@ -117,14 +93,7 @@ class NutReader {
   bool keep_all_ = true;
   uint32_t checksum_ = 0;  // Over the frame header in hand.
 
-  std::vector<NutTrack> tracks_;
-  std::vector<Stream> streams_;
-  std::vector<Rational> time_bases_;
-  std::array<FrameCode, 256> codes_{};
-  std::vector<std::vector<uint8_t>> elided_{{}};  // Headers that packets leave out; the first is empty.
-  uint64_t version_ = 0;
-  uint64_t flags_ = 0;
-
+  NutHeaders headers_;
   uint64_t startcode_ = 0;  // One that was read already.
   std::vector<uint8_t> data_prefix_;
   uint64_t data_left_ = 0;  // Of the packet in hand, still to come.
