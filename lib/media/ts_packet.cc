@@ -29,7 +29,8 @@ bool parse_adaptation(Bytes field, Packet& packet) {
     used += 1 + size_t{field[used]};
   }
   if (used > field.size()) return false;
-  packet.stuffing_bytes = field.size() - used;
+  // An adaptation field that says nothing at all is there to fill the packet up, its flags as well.
+  packet.stuffing_bytes = flags == 0 ? field.size() : field.size() - used;
   return true;
 }
 

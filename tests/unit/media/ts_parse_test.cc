@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "media/ts_access_unit.h"
 #include "media/ts_pes.h"
 #include "media/ts_psi.h"
@@ -34,6 +36,16 @@ TEST(TsPacket, ParsesPidStartFlagPayloadAndStuffing) {
   EXPECT_TRUE(parsed->random_access);
   EXPECT_EQ(parsed->payload.size(), 34U);
   EXPECT_GT(parsed->stuffing_bytes, 100U);
+}
+
+TEST(TsPacket, KnowsStuffingOfEverySize) {
+  for (uint8_t length = 0; length < 183; ++length) {  // Of the adaptation field, without its own byte.
+    const ByteVector filled = testing::padded({kSyncByte, 0x01, 0x00, 0x30, length, 0x00}, 0xff);
+    EXPECT_EQ(parse_packet(packet(filled))->stuffing_bytes, std::max<size_t>(length, 1)) << int{length};
+    if (length == 0) continue;
+    const ByteVector flagged = testing::padded({kSyncByte, 0x01, 0x00, 0x30, length, 0x40}, 0xff);
+    EXPECT_EQ(parse_packet(packet(flagged))->stuffing_bytes, length - 1U) << int{length};
+  }
 }
 
 TEST(TsPacket, ReadsTheClockReference) {
