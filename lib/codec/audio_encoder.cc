@@ -119,10 +119,14 @@ Result<void> AudioEncoder::encode_frame(size_t samples, const Give& give) {
 }
 
 Result<void> AudioEncoder::finish(const Give& give) {
-  static_cast<void>(decoder_->decode(nullptr, [this](AudioPacket samples) { collect(samples); }));
+  // What could not be decoded is said only when all that could be has gone out.
+  auto drained = decoder_->decode(nullptr, [this](AudioPacket samples) { collect(samples); });
   TRICKLE_TRY(encode_whole_frames(give, true));
-  avcodec_send_frame(context_.get(), nullptr);
-  return give_packets(give);
+  if (const int code = avcodec_send_frame(context_.get(), nullptr); code < 0 && code != AVERROR_EOF) {
+    return av_unexpected(ErrorKind::kInternal, "audio encoding failed", code);
+  }
+  TRICKLE_TRY(give_packets(give));
+  return drained;
 }
 
 Result<void> AudioEncoder::give_packets(const Give& give) {

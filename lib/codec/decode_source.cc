@@ -6,11 +6,11 @@
 
 #include "base/log.h"
 #include "base/try.h"
-#include "codec/audio_decoder.h"
+#include "codec/audio_tracks.h"
 #include "codec/convert.h"
 #include "codec/loss_log.h"
+#include "codec/placer.h"
 #include "codec/shaper.h"
-#include "codec/timeline.h"
 #include "codec/video_decoder.h"
 #include "media/turn.h"
 
@@ -21,24 +21,8 @@ namespace {
 constexpr double kPatienceSeconds = 10;
 // What may be read ahead, if it is there at once, to learn what the audio tracks are.
 constexpr size_t kLookaheadBytes = 512 * 1024;
-// For a track whose first packet did not come in time. Its packets say what they are; only PCM takes it
-// literally.
-constexpr int kAssumedSampleRate = 48'000;
-constexpr int kAssumedChannels = 2;
 // Where timestamps are known to begin below zero they are moved up as if a 33-bit counter had wrapped before.
 constexpr int64_t kOneWrap = int64_t{1} << 33;
-
-struct AudioTrack {
-  size_t demux_track = 0;
-  int timeline_track = 0;
-  CodecParametersPtr parameters{avcodec_parameters_alloc()};
-  Rational time_base;
-  AVCodecID announced = AV_CODEC_ID_NONE;
-  bool known = false;
-  bool foreign = false;  // It became another codec, which can't be passed on.
-  std::unique_ptr<AudioDecoder> decoder;
-  int64_t next_ticks = AV_NOPTS_VALUE;
-};
 
 class DecodeSource final : public FrameSource {
  public:
@@ -50,7 +34,10 @@ class DecodeSource final : public FrameSource {
         memory_(std::move(memory)),
         turn_memory_(memory_ ? memory_ : make_heap_memory()),
         shaper_(options, std::move(control), counters, memory_),
-        unwrapper_(demuxer_->wrap_bits(), demuxer_->seconds_below_zero() > 0 ? kOneWrap : 0) {}
+        unwrapper_(demuxer_->wrap_bits(), demuxer_->seconds_below_zero() > 0 ? kOneWrap : 0),
+        placer_(counters),
+        audio_(options.audio, placer_, counters,
+               [this](AudioItem item) { ready_.emplace_back(std::move(item)); }) {}
 
   Result<void> open(const StopToken& stop);
   [[nodiscard]] const StreamInfo& info() const override { return info_; }
@@ -61,7 +48,6 @@ class DecodeSource final : public FrameSource {
   Result<void> open_video();
   Result<void> await_first_picture();
   Result<void> look_ahead();
-  void describe_audio();
   void describe_video(const VideoFrame& shaped);
 
   Result<bool> step();
@@ -70,16 +56,9 @@ class DecodeSource final : public FrameSource {
   Result<void> take_pictures();
   Result<void> take_picture(FramePtr picture);
   Result<VideoFrame> upright(VideoFrame frame, int degrees);
-  void process_audio(AudioTrack& track, DemuxPacket& packet);
-  void use_new_audio(AudioTrack& track);
-  void give_audio(AudioTrack& track, AudioPacket audio);
+  Result<void> drain_decoder();
   Result<void> finish();
   void lose_picture(const Error& error);
-  void note_gap(const Placed& placed, const char* what);
-  AudioTrack* audio_track(size_t demux_track);
-  [[nodiscard]] bool audio_known() const {
-    return std::all_of(audio_.begin(), audio_.end(), [](const AudioTrack& track) { return track.known; });
-  }
 
   std::unique_ptr<Demuxer> demuxer_;
   DecodeOptions options_;
@@ -89,29 +68,24 @@ class DecodeSource final : public FrameSource {
   PictureScaler turn_scaler_;
   Shaper shaper_;
   Unwrapper unwrapper_;
-  RisingTimeline timeline_;
+  Placer placer_;
+  AudioTracks audio_;
   StreamInfo info_;
 
   std::optional<size_t> video_track_;
-  int video_timeline_ = -1;
+  int video_place_ = -1;
   Rational video_time_base_;
   Rational frame_rate_;
   std::unique_ptr<VideoDecoder> decoder_;
   int64_t next_picture_ticks_ = 0;
-  std::vector<AudioTrack> audio_;
 
   std::deque<DemuxPacket> ahead_;  // Read, not yet processed.
   std::deque<FrameItem> ready_;
   ArrivalTime arrived_{};
   bool ended_ = false;
   bool any_picture_ = false;
-  bool any_audio_ = false;
-  double first_audio_seconds_ = -1;
-  double last_audio_seconds_ = -1;
   uint64_t lost_before_first_ = 0;
   LossLog lost_pictures_{"damaged video packets"};
-  LossLog lost_audio_{"damaged audio packets"};
-  LossLog lost_times_{"items without a usable timestamp"};
 };
 
 void DecodeSource::choose_tracks() {
@@ -122,16 +96,9 @@ void DecodeSource::choose_tracks() {
       video_track_ = i;
       video_time_base_ = tracks[i].time_base;
       frame_rate_ = tracks[i].frame_rate;
-      video_timeline_ = timeline_.add_track(tracks[i].time_base);
-    } else if (type == AVMEDIA_TYPE_AUDIO && options_.audio != AudioMode::kNone) {
-      AudioTrack track;
-      track.demux_track = i;
-      track.timeline_track = timeline_.add_track(tracks[i].time_base);
-      track.time_base = tracks[i].time_base;
-      avcodec_parameters_copy(track.parameters.get(), tracks[i].parameters.get());
-      track.announced = track.parameters->codec_id;
-      track.known = track.parameters->sample_rate > 0 && track.parameters->ch_layout.nb_channels > 0;
-      audio_.push_back(std::move(track));
+      video_place_ = placer_.add_track(tracks[i].time_base);
+    } else if (type == AVMEDIA_TYPE_AUDIO) {
+      audio_.add(i, tracks[i]);
     }
   }
 }
@@ -147,7 +114,7 @@ Result<void> DecodeSource::open(const StopToken& stop) {
   if (video_track_) TRICKLE_TRY(open_video());
   TRICKLE_TRY(await_first_picture());
   TRICKLE_TRY(look_ahead());
-  if (!any_picture_ && !any_audio_) {
+  if (!any_picture_ && !audio_.any_given()) {
     if (stop.stop_requested()) return unexpected(ErrorKind::kCancelled, "stopped before the first frame");
     return unexpected(ErrorKind::kBadData, "nothing in the input could be decoded");
   }
@@ -155,13 +122,13 @@ Result<void> DecodeSource::open(const StopToken& stop) {
     log::warning("no picture could be decoded: only audio is passed on");
     decoder_.reset();
   }
-  describe_audio();
+  info_.audio = audio_.announce();
   return {};
 }
 
 Result<void> DecodeSource::await_first_picture() {
-  while (!ended_ && (video_track_ ? !any_picture_ : !any_audio_)) {
-    if (last_audio_seconds_ - first_audio_seconds_ > kPatienceSeconds) return {};
+  while (!ended_ && (video_track_ ? !any_picture_ : !audio_.any_given())) {
+    if (audio_.seconds_given() > kPatienceSeconds) return {};
     TRICKLE_TRY(step());
   }
   return {};
@@ -170,37 +137,14 @@ Result<void> DecodeSource::await_first_picture() {
 // Without waiting: what has not come yet must not hold up the picture that has.
 Result<void> DecodeSource::look_ahead() {
   size_t bytes = 0;
-  while (!ended_ && !audio_known() && bytes < kLookaheadBytes && !demuxer_->would_wait()) {
+  while (!ended_ && !audio_.all_known() && bytes < kLookaheadBytes && !demuxer_->would_wait()) {
     TRICKLE_TRY_ASSIGN(std::optional<DemuxPacket> packet, demuxer_->read());
     if (!packet) break;
     bytes += static_cast<size_t>(packet->packet->size);
-    if (AudioTrack* track = audio_track(packet->track); track != nullptr && !track->known) {
-      learn_audio_parameters(*track->parameters, *packet->packet);
-      track->known = track->parameters->sample_rate > 0;
-    }
+    audio_.learn(*packet);
     ahead_.push_back(std::move(*packet));
   }
   return {};
-}
-
-void DecodeSource::describe_audio() {
-  for (AudioTrack& track : audio_) {
-    AVCodecParameters& parameters = *track.parameters;
-    if (parameters.sample_rate <= 0) parameters.sample_rate = kAssumedSampleRate;
-    if (parameters.ch_layout.nb_channels <= 0)
-      av_channel_layout_default(&parameters.ch_layout, kAssumedChannels);
-    if (options_.audio == AudioMode::kPcm) {
-      info_.audio.push_back(
-          {"pcm_s16le", parameters.sample_rate, parameters.ch_layout.nb_channels, track.time_base, 0, {}});
-    } else {
-      info_.audio.push_back({avcodec_get_name(parameters.codec_id),
-                             parameters.sample_rate,
-                             parameters.ch_layout.nb_channels,
-                             track.time_base,
-                             parameters.frame_size,
-                             {parameters.extradata, parameters.extradata + parameters.extradata_size}});
-    }
-  }
 }
 
 void DecodeSource::describe_video(const VideoFrame& shaped) {
@@ -208,13 +152,6 @@ void DecodeSource::describe_video(const VideoFrame& shaped) {
                        frame_rate_,  shaped.color,  shaped.sample_aspect};
   if (!track.frame_rate.known()) track.frame_rate = decoder_->frame_rate();
   info_.video = shaper_.shaped(track);
-}
-
-AudioTrack* DecodeSource::audio_track(size_t demux_track) {
-  for (AudioTrack& track : audio_) {
-    if (track.demux_track == demux_track) return &track;
-  }
-  return nullptr;
 }
 
 Result<std::optional<FrameItem>> DecodeSource::read() {
@@ -250,16 +187,14 @@ Result<void> DecodeSource::process(DemuxPacket packet) {
   if (raw.dts != AV_NOPTS_VALUE) raw.dts = unwrapper_.unwrap(raw.dts, time_base);
   if (raw.pts != AV_NOPTS_VALUE) raw.pts = unwrapper_.unwrap(raw.pts, time_base);
   if (packet.track == video_track_) return process_video(packet);
-  if (AudioTrack* track = audio_track(packet.track)) process_audio(*track, packet);
+  const size_t track = packet.track;
+  audio_.process(std::move(packet), *demuxer_->tracks()[track].parameters);
   return {};
 }
 
 Result<void> DecodeSource::process_video(DemuxPacket& packet) {
   if (packet.new_parameters) {
-    if (decoder_) {
-      static_cast<void>(decoder_->send(nullptr));
-      TRICKLE_TRY(take_pictures());
-    }
+    TRICKLE_TRY(drain_decoder());
     if (auto opened = open_video(); !opened) {
       lose_picture(opened.error());
       decoder_.reset();
@@ -315,16 +250,11 @@ Result<void> DecodeSource::take_picture(FramePtr picture) {
   const int64_t ticks =
       picture->best_effort_timestamp != AV_NOPTS_VALUE ? picture->best_effort_timestamp : next_picture_ticks_;
   next_picture_ticks_ = ticks + std::max<int64_t>(duration, 1);
-  const std::optional<Placed> placed = timeline_.place(video_timeline_, ticks, duration);
-  if (!placed) {
-    counters_.drop(Drop::kTimestamp);
-    lost_times_.add("no place for a picture on the time line");
-    return {};
-  }
-  note_gap(*placed, "video");
+  const auto placed = placer_.place(video_place_, ticks, duration, "a picture");
+  if (!placed) return {};
   const int turn = rotation_of(*picture).value_or(demuxer_->tracks()[*video_track_].rotation);
   VideoFrame frame = view_of(std::move(picture));
-  frame.timestamp = {placed->ticks, video_time_base_};
+  frame.timestamp = {*placed, video_time_base_};
   frame.duration_ticks = duration;
   if (frame.width < 1 || frame.height < 1) {
     lose_picture(Error(ErrorKind::kBadData, "a picture without pixels"));
@@ -357,114 +287,20 @@ Result<VideoFrame> DecodeSource::upright(VideoFrame frame, int degrees) {
   return result;
 }
 
-void DecodeSource::note_gap(const Placed& placed, const char* what) {
-  if (!placed.new_gap) return;
-  counters_.gaps.fetch_add(1, std::memory_order_relaxed);
-  log::info("timestamps jumped back ({}): they go on rising from where they were", what);
-}
-
-void DecodeSource::process_audio(AudioTrack& track, DemuxPacket& packet) {
-  counters_.audio_in.fetch_add(1, std::memory_order_relaxed);
-  if (packet.new_parameters) use_new_audio(track);
-  if (track.foreign) {
-    counters_.drop(Drop::kDamaged);
-    lost_audio_.add("a frame stream's track can't change its codec");
-    return;
-  }
-  if (!track.known) {
-    learn_audio_parameters(*track.parameters, *packet.packet);
-    track.known = track.parameters->sample_rate > 0;
-  }
-  AVPacket& raw = *packet.packet;
-  if (raw.pts == AV_NOPTS_VALUE) raw.pts = raw.dts != AV_NOPTS_VALUE ? raw.dts : track.next_ticks;
-  if (raw.pts == AV_NOPTS_VALUE) {
-    counters_.drop(Drop::kTimestamp);
-    lost_times_.add("audio without a timestamp");
-    return;
-  }
-  track.next_ticks = raw.pts + raw.duration;
-  arrived_ = packet.arrived;
-  if (options_.audio != AudioMode::kPcm) {
-    AudioPacket audio;
-    audio.timestamp = {raw.pts, track.time_base};
-    audio.duration_ticks = raw.duration;
-    audio.data = raw.data;
-    audio.size_bytes = static_cast<size_t>(raw.size);
-    audio.memory = std::shared_ptr<AVPacket>(std::move(packet.packet));
-    give_audio(track, std::move(audio));
-    return;
-  }
-  if (!track.decoder) {
-    AudioTrackInfo output{"pcm_s16le",
-                          track.parameters->sample_rate,
-                          track.parameters->ch_layout.nb_channels,
-                          track.time_base,
-                          0,
-                          {}};
-    if (output.sample_rate <= 0) output.sample_rate = kAssumedSampleRate;
-    if (output.channels <= 0) output.channels = kAssumedChannels;
-    auto opened = AudioDecoder::open(*track.parameters, output);
-    if (opened) track.decoder = *std::move(opened);
-  }
-  Result<void> decoded = unexpected(ErrorKind::kBadData, "there is no decoder for it");
-  if (track.decoder) {
-    decoded =
-        track.decoder->decode(&raw, [&](AudioPacket samples) { give_audio(track, std::move(samples)); });
-  }
-  if (!decoded) {
-    counters_.drop(Drop::kDamaged);
-    lost_audio_.add(decoded.error().to_string());
-  }
-}
-
-// Samples stay samples, whatever they come from; copied packets must be of the codec that was announced.
-void DecodeSource::use_new_audio(AudioTrack& track) {
-  const AVCodecParameters& parameters = *demuxer_->tracks()[track.demux_track].parameters;
-  if (info_.audio.empty()) {  // Not announced yet: it is what it is now.
-    avcodec_parameters_copy(track.parameters.get(), &parameters);
-    track.announced = parameters.codec_id;
-    track.known = false;
-    return;
-  }
-  track.foreign = options_.audio != AudioMode::kPcm && parameters.codec_id != track.announced;
-  if (options_.audio != AudioMode::kPcm) return;
-  const AudioTrackInfo& output = info_.audio[static_cast<size_t>(&track - audio_.data())];
-  auto opened = AudioDecoder::open(parameters, output);
-  track.decoder = opened ? *std::move(opened) : nullptr;
-}
-
-void DecodeSource::give_audio(AudioTrack& track, AudioPacket audio) {
-  const std::optional<Placed> placed =
-      timeline_.place(track.timeline_track, audio.timestamp.ticks, audio.duration_ticks);
-  if (!placed) {
-    counters_.drop(Drop::kTimestamp);
-    lost_times_.add("no place for audio on the time line");
-    return;
-  }
-  note_gap(*placed, "audio");
-  audio.timestamp.ticks = placed->ticks;
-  audio.track = static_cast<int>(&track - audio_.data());
-  any_audio_ = true;
-  last_audio_seconds_ = audio.timestamp.seconds();
-  if (first_audio_seconds_ < 0) first_audio_seconds_ = last_audio_seconds_;
-  ready_.emplace_back(AudioItem{std::move(audio), arrived_});
+// Every picture that the decoder still holds goes out; a failure to give them is one that was lost.
+Result<void> DecodeSource::drain_decoder() {
+  if (!decoder_) return {};
+  if (auto sent = decoder_->send(nullptr); !sent) lose_picture(sent.error());
+  return take_pictures();
 }
 
 Result<void> DecodeSource::finish() {
   ended_ = true;
-  if (decoder_) {
-    static_cast<void>(decoder_->send(nullptr));
-    TRICKLE_TRY(take_pictures());
-  }
-  for (AudioTrack& track : audio_) {
-    if (!track.decoder) continue;
-    static_cast<void>(
-        track.decoder->decode(nullptr, [&](AudioPacket samples) { give_audio(track, std::move(samples)); }));
-  }
+  TRICKLE_TRY(drain_decoder());
+  audio_.finish();
   if (demuxer_->cut_short()) log::warning("the input was cut short: it ended inside a packet");
   lost_pictures_.finish();
-  lost_audio_.finish();
-  lost_times_.finish();
+  placer_.finish();
   return {};
 }
 

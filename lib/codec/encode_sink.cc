@@ -45,6 +45,7 @@ class EncodeSink final : public FrameSink {
   Result<void> write_one(AudioItem& item);
   Result<void> use_encoder_for(const VideoFrame& frame);
   Result<void> write_picture(AVPacket& packet);
+  Result<void> write_encoded(const AudioOut& out, AVPacket& packet);
   Result<void> survive_damage(Result<void> result);
 
   const StreamInfo info_;
@@ -153,10 +154,7 @@ Result<void> EncodeSink::write_one(AudioItem& item) {
   if (audio.track < 0 || static_cast<size_t>(audio.track) >= audio_.size()) return {};
   AudioOut& out = audio_[static_cast<size_t>(audio.track)];
   if (out.encoder) {
-    auto encoded = out.encoder->encode(audio, [&](AVPacket& packet) {
-      counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
-      return muxer_.write(out.ts_track, packet, from_av(out.encoder->context().time_base));
-    });
+    auto encoded = out.encoder->encode(audio, [&](AVPacket& packet) { return write_encoded(out, packet); });
     return survive_damage(std::move(encoded));
   }
   PacketPtr packet(av_packet_alloc());
@@ -169,6 +167,11 @@ Result<void> EncodeSink::write_one(AudioItem& item) {
   auto written = muxer_.write(out.ts_track, *packet, audio.timestamp.time_base);
   if (written) counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
   return survive_damage(std::move(written));
+}
+
+Result<void> EncodeSink::write_encoded(const AudioOut& out, AVPacket& packet) {
+  counters_.audio_out.fetch_add(1, std::memory_order_relaxed);
+  return muxer_.write(out.ts_track, packet, from_av(out.encoder->context().time_base));
 }
 
 // Sound that was damaged on its way here is counted, not passed on.
@@ -185,9 +188,8 @@ Result<void> EncodeSink::finish() {
   }
   for (AudioOut& out : audio_) {
     if (!out.encoder) continue;
-    TRICKLE_TRY(out.encoder->finish([&](AVPacket& packet) {
-      return muxer_.write(out.ts_track, packet, from_av(out.encoder->context().time_base));
-    }));
+    auto finished = out.encoder->finish([&](AVPacket& packet) { return write_encoded(out, packet); });
+    TRICKLE_TRY(survive_damage(std::move(finished)));
   }
   lost_audio_.finish();
   return muxer_.finish();

@@ -64,7 +64,12 @@ class PcmSource final : public FrameSource {
     std::copy_n(item.packet.data, item.packet.size_bytes, packet->data);
     packet->pts = packet->dts = item.packet.timestamp.ticks;
     packet->duration = item.packet.duration_ticks;
-    if (auto done = decoder->decode(packet.get(), give(track, item.arrived)); !done) {
+    decode(*decoder, packet.get(), give(track, item.arrived));
+  }
+
+  // Null: what the decoder still holds.
+  void decode(AudioDecoder& decoder, const AVPacket* packet, const std::function<void(AudioPacket)>& give) {
+    if (auto done = decoder.decode(packet, give); !done) {
       counters_.drop(Drop::kDamaged);
       lost_.add(done.error().to_string());
     }
@@ -80,7 +85,7 @@ class PcmSource final : public FrameSource {
   void finish() {
     ended_ = true;
     for (size_t i = 0; i < decoders_.size(); ++i) {
-      if (decoders_[i]) static_cast<void>(decoders_[i]->decode(nullptr, give(static_cast<int>(i), {})));
+      if (decoders_[i]) decode(*decoders_[i], nullptr, give(static_cast<int>(i), {}));
     }
     lost_.finish();
   }

@@ -193,7 +193,9 @@ Result<void> VideoEncoder::encode(VideoFrame frame, int64_t ticks, bool keyframe
 }
 
 Result<void> VideoEncoder::finish(const Give& give) {
-  avcodec_send_frame(context_.get(), nullptr);
+  if (const int code = avcodec_send_frame(context_.get(), nullptr); code < 0 && code != AVERROR_EOF) {
+    return av_unexpected(ErrorKind::kInternal, "encoding failed", code);
+  }
   return give_packets(give);
 }
 
