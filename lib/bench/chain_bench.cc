@@ -38,6 +38,12 @@ struct Sample {
   }
 };
 
+// Of one paced run: from the last byte of an access unit in to that of its processed one out.
+struct Delays {
+  Histogram all, keyframes, endless;  // The last: those whose end only the next access unit shows.
+  size_t missing = 0;
+};
+
 class ChainBench {
  public:
   ChainBench(const ChainBenchOptions& options, const StopToken& stop) : options_(options), stop_(stop) {}
@@ -55,7 +61,9 @@ class ChainBench {
     return fmt::format("http://127.0.0.1:{}/{}", relay_.port, channel);
   }
   Result<void> report_throughput(const std::vector<std::vector<Sample>>& rounds) const;
-  Result<Histogram> time_frames(size_t& missing) const;
+  Result<Delays> time_frames() const;
+  [[nodiscard]] Delays delays_of(const std::map<int64_t, TimePoint>& sent,
+                                 const ArrivalTimes& arrivals) const;
   Result<double> time_first_frame() const;
   Result<int> feed(int fd, std::map<int64_t, TimePoint>& sent) const;
 
@@ -232,7 +240,24 @@ Result<int> ChainBench::feed(int fd, std::map<int64_t, TimePoint>& sent) const {
   return count;
 }
 
-Result<Histogram> ChainBench::time_frames(size_t& missing) const {
+Delays ChainBench::delays_of(const std::map<int64_t, TimePoint>& sent, const ArrivalTimes& arrivals) const {
+  Delays delays;
+  const int64_t settled = units_.front().pts + 90'000;
+  for (const AccessUnit& unit : units_) {
+    const auto arrived = arrivals.by_pts().find(unit.pts);
+    if (arrived == arrivals.by_pts().end()) {
+      ++delays.missing;
+    } else if (unit.pts >= settled) {
+      const auto delay = arrived->second - sent.at(unit.pts);
+      delays.all.add(delay);
+      if (unit.keyframe) delays.keyframes.add(delay);
+      if (!unit.shows_its_end) delays.endless.add(delay);
+    }
+  }
+  return delays;
+}
+
+Result<Delays> ChainBench::time_frames() const {
   TRICKLE_TRY_ASSIGN(Pipe source, make_pipe());
   TRICKLE_TRY_ASSIGN(Pipe target, make_pipe());
   const std::string in = url(fmt::format("paced-in-{}", round_)),
@@ -266,15 +291,7 @@ Result<Histogram> ChainBench::time_frames(size_t& missing) const {
   reader.join();
   TRICKLE_TRY(fed);
   TRICKLE_TRY(ended);
-  Histogram delays;
-  missing = 0;
-  const int64_t settled = units_.front().pts + 90'000;
-  for (const auto& [pts, at] : sent) {
-    const auto arrived = arrivals.by_pts().find(pts);
-    missing += arrived == arrivals.by_pts().end();
-    if (arrived != arrivals.by_pts().end() && pts >= settled) delays.add(arrived->second - at);
-  }
-  return delays;
+  return delays_of(sent, arrivals);
 }
 
 // From the first byte of a keyframe into a decoder that waits for it to its whole picture.
@@ -310,7 +327,8 @@ Result<double> ChainBench::time_first_frame() const {
 }
 
 Result<void> ChainBench::measure_latency() {
-  Table table({"round", "p50 ms", "p99 ms", "max ms", "missing", "first frame ms"});
+  Table table({"round", "p50 ms", "p99 ms", "max ms", "keyframes p50", "end not shown (p50)", "missing",
+               "first frame ms"});
   json document{{"bench", "chain latency"},
                 {"machine", machine()},
                 {"effect", options_.effect},
@@ -318,16 +336,24 @@ Result<void> ChainBench::measure_latency() {
                 {"rounds", json::array()}};
   size_t lost = 0;
   for (size_t round = 0; round < options_.rounds; ++round, ++round_) {
-    size_t missing = 0;
-    TRICKLE_TRY_ASSIGN(const Histogram delays, time_frames(missing));
+    TRICKLE_TRY_ASSIGN(const Delays delays, time_frames());
     TRICKLE_TRY_ASSIGN(const double first, time_first_frame());
-    lost += missing;
-    const double p50 = milliseconds(delays.at(0.5)), p99 = milliseconds(delays.at(0.99)),
-                 max = milliseconds(delays.max());
+    lost += delays.missing;
+    const double p50 = milliseconds(delays.all.at(0.5)), p99 = milliseconds(delays.all.at(0.99)),
+                 max = milliseconds(delays.all.max()), key = milliseconds(delays.keyframes.at(0.5)),
+                 endless = milliseconds(delays.endless.at(0.5));
     table.add({std::to_string(round + 1), fmt::format("{:.1f}", p50), fmt::format("{:.1f}", p99),
-               fmt::format("{:.1f}", max), std::to_string(missing), fmt::format("{:.1f}", first)});
-    document["rounds"].push_back(
-        {{"p50_ms", p50}, {"p99_ms", p99}, {"max_ms", max}, {"missing", missing}, {"first_frame_ms", first}});
+               fmt::format("{:.1f}", max), fmt::format("{:.1f}", key),
+               fmt::format("{} of {} ({:.1f})", delays.endless.count(), delays.all.count(), endless),
+               std::to_string(delays.missing), fmt::format("{:.1f}", first)});
+    document["rounds"].push_back({{"p50_ms", p50},
+                                  {"p99_ms", p99},
+                                  {"max_ms", max},
+                                  {"keyframes_p50_ms", key},
+                                  {"end_not_shown", delays.endless.count()},
+                                  {"end_not_shown_p50_ms", endless},
+                                  {"missing", delays.missing},
+                                  {"first_frame_ms", first}});
   }
   TRICKLE_TRY(print(machine_line() + "\n" + table.to_string()));
   TRICKLE_TRY(write_json(options_.json, document));

@@ -31,6 +31,22 @@ std::optional<VideoStart> video_start(std::span<const uint8_t> raw) {
   return VideoStart{packet->pid, *header->pts};
 }
 
+AccessUnit make_unit(std::span<const uint8_t> bytes, const VideoStart& start) {
+  AccessUnit unit{.bytes = bytes, .pts = start.pts};
+  bool has_length = false;
+  for (size_t at = 0; at + ts::kPacketBytes <= bytes.size(); at += ts::kPacketBytes) {
+    const auto packet = ts::parse_packet(bytes.subspan(at).first<ts::kPacketBytes>());
+    if (!packet || packet->pid != start.pid || packet->payload.empty()) continue;
+    if (packet->payload_unit_start) {
+      unit.keyframe = packet->random_access;
+      const auto header = ts::parse_pes_header(packet->payload);
+      has_length = header && header->packet_bytes > 0;
+    }
+    unit.shows_its_end = has_length || packet->stuffing_bytes > 0;
+  }
+  return unit;
+}
+
 }  // namespace
 
 ScratchDirectory::ScratchDirectory() {
@@ -56,20 +72,18 @@ Result<void> make_bench_clip(const ClipShape& shape, const std::string& path) {
 
 std::vector<AccessUnit> access_units(std::span<const uint8_t> clip) {
   std::vector<AccessUnit> units;
-  int pid = -1;
+  std::optional<VideoStart> open;
   size_t begin = 0;
-  int64_t pts = 0;
   for (size_t at = 0; at + ts::kPacketBytes <= clip.size(); at += ts::kPacketBytes) {
     const auto start = video_start(clip.subspan(at));
-    if (!start || (pid >= 0 && start->pid != pid)) continue;
-    if (pid >= 0) {
-      units.push_back({clip.subspan(begin, at - begin), pts});
+    if (!start || (open && start->pid != open->pid)) continue;
+    if (open) {
+      units.push_back(make_unit(clip.subspan(begin, at - begin), *open));
       begin = at;
     }
-    pid = start->pid;
-    pts = start->pts;
+    open = start;
   }
-  if (pid >= 0) units.push_back({clip.subspan(begin), pts});
+  if (open) units.push_back(make_unit(clip.subspan(begin), *open));
   return units;
 }
 

@@ -39,7 +39,11 @@ Result<void> make_bench_clip(const ClipShape& shape, const std::string& path);
 /// The bytes up to the next access unit of the video, and when its picture is shown (90 kHz).
 struct AccessUnit {
   std::span<const uint8_t> bytes;
-  int64_t pts;
+  int64_t pts = 0;
+  bool keyframe = false;  ///< By the muxer's word.
+  /// Its last packet can be told from its bytes: by the length of the PES packet, or by stuffing. Otherwise
+  /// only the next access unit shows it.
+  bool shows_its_end = false;
 };
 /// \return the access units of the first video stream; what precedes them belongs to the first. They point
 /// into `clip`.

@@ -142,7 +142,7 @@ start_bare() {
 
 @test "frames sends frames through pipes and shared memory, and each comes out as it was" {
   trickle-bench frames --size 320x240 --frames 20 --rounds 1 --json bench.json >table
-  [ "$(json '.transports | length')" = 6 ]
+  [ "$(json '.transports | length')" = 7 ]
   [ "$(json '[.transports[] | .fps[0], .cpu_ms_per_frame[0]] | min > 0')" = true ]
   run trickle-bench frames --pix-fmt nosuch
   [ "$status" -eq 2 ]
