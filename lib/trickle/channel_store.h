@@ -109,7 +109,7 @@ struct ReadGrant {
   ReadStatus status;
   std::shared_ptr<Segment> segment;            ///< With kSegment. Give it back with release().
   std::shared_ptr<const ChannelHead> channel;  ///< Unless kNoChannel.
-  SegmentNumber latest = 0;                    ///< channel->next when asked.
+  SegmentNumber latest = 0;                    ///< channel->next when asked, or when it ended.
   bool just_ended = false;                     ///< With kNoChannel: it was there a moment ago.
 };
 

@@ -89,15 +89,16 @@ void MemoryStore::end_segments(Channel& channel) {
   }
 }
 
-bool MemoryStore::tombstoned(std::string_view name) const {
+std::optional<SegmentNumber> MemoryStore::tombstone_of(std::string_view name) const {
   const auto found = tombstones_.find(name);
-  return found != tombstones_.end() && clock_.now() < found->second;
+  if (found == tombstones_.end() || clock_.now() >= found->second.until) return std::nullopt;
+  return found->second.next;
 }
 
-void MemoryStore::bury(std::string_view name) {
+void MemoryStore::bury(const ChannelHead& channel) {
   const TimePoint until = clock_.now() + kTombstoneTime;
-  tombstones_.insert_or_assign(std::string(name), until);
-  tombstones_by_age_.emplace_back(until, name);
+  tombstones_.insert_or_assign(channel.name, Tombstone{until, channel.next});
+  tombstones_by_age_.emplace_back(until, channel.name);
   forget_tombstones();
 }
 
@@ -106,7 +107,7 @@ void MemoryStore::forget_tombstones() {
     const auto& [until, name] = tombstones_by_age_.front();
     if (tombstones_by_age_.size() <= kMaxTombstones && clock_.now() < until) return;
     // A name that was made and deleted again since has a later one.
-    if (const auto found = tombstones_.find(name); found != tombstones_.end() && found->second == until)
+    if (const auto found = tombstones_.find(name); found != tombstones_.end() && found->second.until == until)
       tombstones_.erase(found);
     tombstones_by_age_.pop_front();
   }
@@ -156,7 +157,7 @@ MemoryStore::ChannelPtr MemoryStore::channel_for_write(const WriteRequest& reque
     return add_channel(request.channel, std::move(options));
   }
   refusal = WriteStatus::kNoChannel;
-  const bool is_late = request.number.value_or(0) > 0 && !request.reset && tombstoned(request.channel);
+  const bool is_late = request.number.value_or(0) > 0 && !request.reset && tombstone_of(request.channel);
   if (!request.may_create || is_late) return nullptr;
   refusal = WriteStatus::kTooManyChannels;
   if (channels_.size() >= limits_.max_channels) return nullptr;
@@ -200,7 +201,10 @@ WriteGrant MemoryStore::open_write(const WriteRequest& request, WriterListener& 
 
 ReadGrant MemoryStore::open_read(std::string_view name, ReadSelector selector) {
   const auto channel = lookup(name);
-  if (!channel) return {ReadStatus::kNoChannel, nullptr, nullptr, 0, tombstoned(name)};
+  if (!channel) {
+    const auto next = tombstone_of(name);
+    return {ReadStatus::kNoChannel, nullptr, nullptr, next.value_or(0), next.has_value()};
+  }
   const ChannelHead& head = *channel->head;
   const SegmentNumber number = channel->resolve(selector);
   ReadGrant grant{ReadStatus::kSegment, nullptr, channel->head, head.next};
@@ -262,7 +266,7 @@ bool MemoryStore::remove(std::string_view name) {
   const auto channel = lookup(name);
   if (!channel) return false;
   end_channel(channel);
-  bury(name);
+  bury(*channel->head);
   return true;
 }
 

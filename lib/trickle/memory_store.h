@@ -49,8 +49,9 @@ class MemoryStore final : public ChannelStore {
   void end_channel(const ChannelPtr& channel);
   void end_segments(Channel& channel);
   ChannelPtr channel_for_write(const WriteRequest& request, WriteStatus& refusal);
-  [[nodiscard]] bool tombstoned(std::string_view name) const;
-  void bury(std::string_view name);
+  /// `next` of a channel of that name that was deleted a moment ago.
+  [[nodiscard]] std::optional<SegmentNumber> tombstone_of(std::string_view name) const;
+  void bury(const ChannelHead& channel);
   void forget_tombstones();
   [[nodiscard]] bool restarts(const Channel& channel, SegmentNumber number, bool reset) const;
   [[nodiscard]] bool accepts(const Channel& channel, SegmentNumber number) const;
@@ -82,7 +83,11 @@ class MemoryStore final : public ChannelStore {
   const Clock& clock_;
   Observer observer_;
   ByName<ChannelPtr> channels_;
-  ByName<TimePoint> tombstones_;  ///< Until when.
+  struct Tombstone {
+    TimePoint until;
+    SegmentNumber next;
+  };
+  ByName<Tombstone> tombstones_;
   std::deque<std::pair<TimePoint, std::string>> tombstones_by_age_;
   /// What readers still have before them of channels that ended. The first to go when memory is needed.
   std::unordered_map<const Segment*, SegmentPtr> orphans_;

@@ -239,8 +239,11 @@ void relay_get(const RelayStatePtr& state, const std::shared_ptr<http::Exchange>
   switch (grant.status) {
     case ReadStatus::kNoChannel:
       // Readers that come back after a broken connection want to tell an end from a server that was
-      // restarted.
-      if (grant.just_ended) return exchange->respond(plain_text(404, "Stream not found", {closed_field()}));
+      // restarted, and slow ones what they missed.
+      if (grant.just_ended) {
+        return exchange->respond(
+            plain_text(404, "Stream not found", {closed_field(), latest_field(grant.latest)}));
+      }
       return exchange->respond(plain_text(404, "Stream not found"));
     case ReadStatus::kNoSegment:
       if (selector->kind == ReadSelector::Kind::kNumber && selector->value < grant.latest)

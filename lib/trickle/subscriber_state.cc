@@ -46,6 +46,10 @@ SubscriberState::SubscriberState(const SubscriberOptions& options, std::string d
       jitter_(static_cast<uint64_t>(clock.now().time_since_epoch().count()) | 1) {}
 
 SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
+  // What a server that was lost and came back says of itself tells nothing of the numbers before; but an end
+  // is the end of this stream, once it has been seen.
+  if (answer.latest && (answer.closed ? found_ : !server_lost_))
+    known_next_ = std::max(known_next_, *answer.latest);
   // Looked at before the status: an empty segment is no end, and an end is a plain 200. But a channel that
   // ended before we came is one that is not there.
   if (answer.closed && (found_ || answer.status != 404)) {
@@ -53,7 +57,6 @@ SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
     if (in_segment_) return lose_rest_and_ask("the stream ended");
     return end();
   }
-  if (answer.latest && !server_lost_) known_next_ = std::max(known_next_, *answer.latest);
   if (answer.status == 200) return on_success(answer);
   if (answer.status == kStatusNoSegment) return on_no_segment(answer);
   if (answer.status == 404) return on_not_found();

@@ -240,6 +240,14 @@ TEST_F(RelayOverHttp, PitfallALatePreconnectDoesNotBringTheChannelBack) {
   EXPECT_THAT(ask("GET /cam/next"), StartsWith("HTTP/1.1 404 "));
 }
 
+TEST_F(RelayOverHttp, WhoComesAfterTheEndOfAChannelIsToldSoAndHowFarItWent) {
+  for (int i = 0; i < 3; ++i) post("/cam/" + std::to_string(i), "x");
+  ask("DELETE /cam");
+  EXPECT_THAT(ask("GET /cam/1"),
+              AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("Lp-Trickle-Closed: terminated\r\n"),
+                    HasSubstr("Lp-Trickle-Latest: 3\r\n")));
+}
+
 TEST_F(RelayOverHttp, PitfallOddNumbersAreRefusedAndTheChannelLivesOn) {
   post("/cam/0", "x");
   for (const std::string odd :

@@ -93,6 +93,22 @@ TEST_F(SubscriberRules, SegmentsThatEndedWithTheirStreamBeforeTheyWereReadAreAGa
   EXPECT_EQ(state.gaps(), 1U);
 }
 
+TEST_F(SubscriberRules, AnEndThatSaysHowFarTheStreamWentTellsWhatWasMissedAlsoOverABrokenConnection) {
+  for (const bool broken : {false, true}) {
+    auto state = make();
+    read_segment(state, 7);
+    if (broken) state.on_failure(kBroken, true);
+    EXPECT_EQ(state.on_answer({.status = 404, .latest = 960, .closed = true}), Verdict::kEnd);
+    EXPECT_EQ(state.gaps(), 1U);
+  }
+  auto state = make({.wait_for_channel = seconds(10)});
+  EXPECT_EQ(state.on_answer({.status = 404, .latest = 960, .closed = true}),
+            Verdict::kAsk);  // One before ours.
+  read_segment(state, 7);
+  EXPECT_EQ(state.on_answer({.status = 404, .latest = 8, .closed = true}), Verdict::kEnd);
+  EXPECT_EQ(state.gaps(), 0U);
+}
+
 TEST_F(SubscriberRules, AChannelThatMayComeIsAskedForUntilTheTimeIsUp) {
   auto state = make({.wait_for_channel = seconds(10)});
   ASSERT_EQ(state.on_answer({.status = 404}), Verdict::kAsk);
