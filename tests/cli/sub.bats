@@ -107,6 +107,36 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
   [ "$(cat files/0.ts files/1.ts)" = zeroone ]
 }
 
+@test "--dir shows whole segments only, also after a SIGKILL in the middle of one" {
+  start_relay
+  put d 0 whole
+  mkfifo feed
+  background curl -sf -T feed -X POST "$RELAY/d/1"
+  exec 7>feed
+  background trickle-sub --start 0 --dir files "$RELAY/d"
+  local sub=$LAST
+  printf torn >&7
+  wait_until 10 bash -c 'grep -q torn files/1.ts.*'
+  kill -KILL "$sub"
+  run wait "$sub"
+  [ "$(cat files/0.ts)" = whole ]
+  [ ! -e files/1.ts ]
+  exec 7>&-
+  # The next one to come gives it its name.
+  trickle-sub --start 0 --segments 2 --dir files "$RELAY/d"
+  [ "$(cat files/1.ts)" = torn ]
+}
+
+@test "IPv6: both tools reach a server by its address in brackets" {
+  grep -q '^0*1 ' /proc/net/if_inet6 || skip 'this machine has no IPv6'
+  background trickle-relay --listen '[::1]:0' --port-file relay.port 2>relay.log
+  wait_until 10 test -s relay.port
+  local url
+  url="http://[::1]:$(cat relay.port)/c"
+  printf 'one\ntwo\n' | trickle-pub --split line --keep-channel "$url"
+  [ "$(trickle-sub --start 0 --segments 2 --lines "$url")" = $'one\ntwo' ]
+}
+
 @test "SIGTERM ends it at once while it waits, with 0" {
   start_relay
   curl -sf -X POST "$RELAY/quiet"
