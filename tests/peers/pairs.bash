@@ -53,11 +53,11 @@ restart() {
   local url=$1/restart reader writer
   "$BIN/trickle-sub" --wait=20 --start 0 "$url" >"$WORK/out" 2>"$WORK/reader.log" &
   reader=$!
-  "${PACE[@]}" <"$WORK/in" | "$BIN/trickle-pub" --split bytes:16384 "$url" 2>"$WORK/writer.log" &
+  "${PACE[@]}" <"$WORK/in" 2>/dev/null | "$BIN/trickle-pub" --split bytes:16384 "$url" 2>"$WORK/writer.log" &
   writer=$!
   has_bytes "$WORK/out" 50000
   kill -KILL "$writer"
-  wait "$writer" || true
+  wait "$writer" 2>/dev/null || true
   "${PACE[@]}" <"$WORK/in2" | "$BIN/trickle-pub" --split bytes:16384 "$url" 2>"$WORK/writer.log" ||
     die "trickle-pub fails after a restart: $(tail -n 3 "$WORK/writer.log")"
   ends "$reader" trickle-sub || die "trickle-sub fails: $(tail -n 3 "$WORK/reader.log")"
