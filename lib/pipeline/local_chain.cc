@@ -1,6 +1,5 @@
 #include "pipeline/local_chain.h"
 
-#include <array>
 #include <csignal>
 #include <future>
 #include <mutex>
@@ -16,9 +15,8 @@
 #include "io/fd_io.h"
 #include "io/stop.h"
 #include "media/pcm.h"
-#include "media/splitter.h"
 #include "pipeline/frame_queue.h"
-#include "trickle/publisher.h"
+#include "trickle/stream_publisher.h"
 #include "trickle/subscriber.h"
 
 namespace trickle::pipeline {
@@ -34,19 +32,6 @@ void block_signals() {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
-
-class PublisherSink final : public SegmentSink {
- public:
-  explicit PublisherSink(Publisher& publisher) : publisher_(publisher) {}
-  Result<void> begin_segment() override { return publisher_.begin_segment(); }
-  Result<void> end_segment() override { return publisher_.end_segment(); }
-  Result<void> write(std::span<const uint8_t> bytes) override {
-    return publisher_.write(std::as_bytes(bytes));
-  }
-
- private:
-  Publisher& publisher_;
-};
 
 FrameQueue::WhenFull when_full(OnLag on_lag) {
   return on_lag == OnLag::kDrop ? FrameQueue::WhenFull::kDropOldest : FrameQueue::WhenFull::kWait;
@@ -82,7 +67,6 @@ class LocalChain::Impl {
   bool process_one(FrameItem item);
   Result<void> encode();
   Result<void> publish();
-  Result<void> publish_from(int fd, Publisher& publisher);
   std::jthread stage(Result<void> (Impl::*run_stage)());
   void note(const Result<void>& result);
 
@@ -250,46 +234,25 @@ Result<void> LocalChain::Impl::encode() {
 
 Result<void> LocalChain::Impl::publish() {
   const UniqueFd input = std::move(to_publisher_.read_end);
-  PublisherOptions wanted;
-  wanted.url = options_.publish_url;
-  wanted.connection = options_.connection;
-  wanted.on_lag = options_.on_lag;
-  wanted.keep_channel = options_.keep_channel;
-  wanted.stop_fd = stop_.token().fd();
-  wanted.counters = &publish_counters_;
-  TRICKLE_TRY_ASSIGN(const auto publisher, Publisher::open(std::move(wanted)));
-  const Result<void> copied = publish_from(input.get(), *publisher);
-  const Result<void> finished = publisher->finish();
-  const PublisherTotals totals = publisher->totals();
+  StreamPublisherOptions wanted;
+  wanted.publisher.url = options_.publish_url;
+  wanted.publisher.connection = options_.connection;
+  wanted.publisher.on_lag = options_.on_lag;
+  wanted.publisher.keep_channel = options_.keep_channel;
+  wanted.publisher.stop_fd = stop_.token().fd();
+  wanted.publisher.counters = &publish_counters_;
+  wanted.split.kind = SplitMode::Kind::kKeyframe;
+  wanted.ts = {.min_segment = options_.min_segment, .max_segment = kMaxSegment};
+  wanted.on_first_bytes = std::exchange(callbacks_.on_first_output, nullptr);
+  StreamPublisher publication(std::move(wanted));
+  TRICKLE_TRY(publication.prepare());
+  const Result<void> copied = publication.copy(input.get(), StopToken());
+  const Result<void> finished = publication.finish();
+  const PublisherTotals totals = publication.totals();
   if (totals.lost_bytes > 0) {
     log::warning("{} segments, {} bytes, of the output were lost", totals.lost_segments, totals.lost_bytes);
   }
   return finished ? copied : finished;
-}
-
-Result<void> LocalChain::Impl::publish_from(int fd, Publisher& publisher) {
-  PublisherSink sink(publisher);
-  const SplitMode mode{.kind = SplitMode::Kind::kKeyframe, .bytes = 0, .duration = {}};
-  const auto splitter =
-      make_splitter(mode, {.min_segment = options_.min_segment, .max_segment = kMaxSegment}, system_clock());
-  std::array<std::byte, size_t{64} * 1024> buffer{};
-  while (true) {
-    const std::array<int, 1> wakers{publisher.failure_fd()};
-    switch (wait_readable(fd, wakers, splitter->deadline())) {
-      case WaitOutcome::kWoken:
-        return unexpected(publisher.failure().value_or(Error(ErrorKind::kIo, "publishing failed")));
-      case WaitOutcome::kDeadline:
-        TRICKLE_TRY(splitter->on_time(sink));
-        continue;
-      case WaitOutcome::kReadable:
-        break;
-    }
-    TRICKLE_TRY_ASSIGN(const ReadOutcome outcome, read_some(fd, buffer, StopToken()));
-    if (outcome.status == ReadStatus::kEnd) return splitter->finish(sink);
-    const auto* bytes = reinterpret_cast<const uint8_t*>(buffer.data());
-    TRICKLE_TRY(splitter->add({bytes, outcome.size_bytes}, sink));
-    if (auto first = std::exchange(callbacks_.on_first_output, nullptr)) first();
-  }
 }
 
 ClientNumbers LocalChain::Impl::numbers() const {
