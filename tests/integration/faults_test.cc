@@ -1,6 +1,7 @@
 // The real programs, trickle-pub | trickle-relay | trickle-sub, over a network and a server that fail all the
 // time: what comes out is what went in, or the difference is in the counters.
 //
+// TRICKLE_FAULT_SERVER is the port of another server on this machine to run the first test over.
 // TRICKLE_FAULT_SECONDS (5) says how long the network fails, TRICKLE_FAULT_SEED repeats a run's faults.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -139,6 +141,7 @@ void check(const Source& source, ChildProcess& pub, ChildProcess& sub) {
   EXPECT_EQ(published, sent.lost_bytes == 0 ? 0 : 1);
   EXPECT_EQ(received, 0);
   EXPECT_EQ(got.bytes, sub.output().size());
+  if (std::getenv("TRICKLE_FAULT_SERVER") != nullptr) return;  // It may not tell what was missed at the end.
   EXPECT_LE(missing->missing_runs, sent.lost_segments + got.gaps);
   if (got.gaps == 0) {
     EXPECT_LE(missing->missing_bytes, sent.lost_bytes);
@@ -203,8 +206,9 @@ TEST(PairOverTheRelay, GivesOutWhatWentInOrCountsTheDifferenceWhateverTheNetwork
   const uint64_t seed = environment_number("TRICKLE_FAULT_SEED", std::random_device()());
   const Seconds duration(environment_number("TRICKLE_FAULT_SECONDS", 5));
   std::cout << fmt::format("TRICKLE_FAULT_SEED={} TRICKLE_FAULT_SECONDS={}\n", seed, duration.count());
-  const Relay relay;
-  FaultProxy proxy(relay.port(), seed);
+  const auto other_server = static_cast<uint16_t>(environment_number("TRICKLE_FAULT_SERVER", 0));
+  std::optional<Relay> relay;
+  FaultProxy proxy(other_server != 0 ? other_server : relay.emplace().port(), seed);
   ChildProcess sub({"trickle-sub", "--start", "0", "--wait", "--on-gap", "oldest", "--retry", "forever",
                     channel(proxy.port())});
   ChildProcess pub({"trickle-pub", "--split", fmt::format("bytes:{}", kSegmentBytes), "--retry", "forever",
