@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -33,11 +35,20 @@ std::string describe(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
+// What servers that have joined each other count together.
+struct Server::Totals {
+  std::atomic<size_t> open{0};
+  std::atomic<size_t> held_bytes{0};
+  std::atomic<uint64_t> accepted{0};
+  std::array<std::atomic<uint64_t>, std::tuple_size_v<decltype(ServerNumbers::answers)>> answers{};
+};
+
 struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server::State> {
   State(asio::io_context& io_context, ServerOptions server_options, Handler request_handler)
       : io(io_context),
         server_options_(std::move(server_options)),
         handler_(std::move(request_handler)),
+        totals_(std::make_shared<Totals>()),
         read_buffer_(kReadBufferBytes),
         sweep_timer_(io_context) {}
 
@@ -48,21 +59,23 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   const std::string& date() override;
   bool draining() const override { return draining_; }
   void held_bytes_changed(size_t old_bytes, size_t new_bytes) override {
-    held_bytes_ += new_bytes - old_bytes;
+    totals_->held_bytes += new_bytes - old_bytes;
   }
   bool has_room(size_t more_bytes) const override {
     return server_options_.max_buffered_bytes == 0 ||
-           held_bytes_ + more_bytes <= server_options_.max_buffered_bytes;
+           totals_->held_bytes + more_bytes <= server_options_.max_buffered_bytes;
   }
   void count_answer(int status) override {
     const auto index = static_cast<size_t>(status);
-    if (index < numbers_.answers.size()) ++numbers_.answers[index];
+    if (index < totals_->answers.size()) ++totals_->answers[index];
   }
   void closed(Connection& connection) override;
 
   Result<Endpoint> listen(const Endpoint& endpoint);
   void accept(const std::shared_ptr<Acceptor>& acceptor);
   void accept_later(const std::shared_ptr<Acceptor>& acceptor);
+  State& least_loaded();
+  void hand_over(Connection::Socket socket);
   void admit(Connection::Socket socket);
   void sweep_later();
   void sweep();
@@ -73,6 +86,9 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   asio::io_context& io;
   ServerOptions server_options_;
   Handler handler_;
+  std::shared_ptr<Totals> totals_;
+  std::vector<std::shared_ptr<State>> joined_;  ///< By which others this one's connections are served, too.
+  std::atomic<size_t> load_{0};                 ///< Connections, those on their way to its thread included.
   std::vector<char> read_buffer_;
   std::string body_buffer_;
   std::string date_;
@@ -81,8 +97,6 @@ struct Server::State final : ConnectionHost, std::enable_shared_from_this<Server
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   asio::steady_timer sweep_timer_;
   std::shared_ptr<const TlsIdentity> tls_identity_;
-  size_t held_bytes_ = 0;
-  ServerNumbers numbers_;
   bool sweeping_ = false;
   bool draining_ = false;
   std::function<void()> drained_;
@@ -127,15 +141,32 @@ Result<Endpoint> Server::State::listen(const Endpoint& endpoint) {
 }
 
 void Server::State::accept(const std::shared_ptr<Acceptor>& acceptor) {
-  acceptor->async_accept([self = shared_from_this(), acceptor](const boost::system::error_code& error,
-                                                               Connection::Socket socket) {
+  State& server = least_loaded();
+  acceptor->async_accept(server.io, [self = shared_from_this(), to = server.shared_from_this(), acceptor](
+                                        const boost::system::error_code& error, Connection::Socket socket) {
     if (error == asio::error::operation_aborted || self->draining_) return;
     if (error) {
       log::warning("cannot accept a connection: {}", error.message());
       return self->accept_later(acceptor);
     }
-    self->admit(std::move(socket));
+    ++to->load_;
+    to == self ? self->admit(std::move(socket)) : to->hand_over(std::move(socket));
     self->accept(acceptor);
+  });
+}
+
+Server::State& Server::State::least_loaded() {
+  State* least = this;
+  for (const auto& other : joined_) {
+    if (other->load_ < least->load_) least = other.get();
+  }
+  return *least;
+}
+
+// Called on the thread that accepted it.
+void Server::State::hand_over(Connection::Socket socket) {
+  asio::post(io, [self = shared_from_this(), socket = std::move(socket)]() mutable {
+    self->admit(std::move(socket));
   });
 }
 
@@ -150,11 +181,15 @@ void Server::State::admit(Connection::Socket socket) {
   boost::system::error_code error;
   socket.set_option(tcp::no_delay(true), error);
   const tcp::endpoint peer = socket.remote_endpoint(error);
-  if (error) return;  // It left before we looked.
   const size_t limit = server_options_.max_connections;
-  if (limit > 0 && connections_.size() >= limit + kRefusedAtOnce) return;
-  const bool full = (limit > 0 && connections_.size() >= limit) || !has_room(0);
-  ++numbers_.accepted;
+  const bool too_many = limit > 0 && totals_->open >= limit + kRefusedAtOnce;
+  if (error || too_many || draining_) {  // An error: it left before we looked.
+    --load_;
+    return;
+  }
+  const bool full = (limit > 0 && totals_->open >= limit) || !has_room(0);
+  ++totals_->open;
+  ++totals_->accepted;
   std::unique_ptr<TlsStream> tls;
   if (tls_identity_) {
     socket.native_non_blocking(true, error);
@@ -167,7 +202,10 @@ void Server::State::admit(Connection::Socket socket) {
 }
 
 void Server::State::closed(Connection& connection) {
-  connections_.erase(connection.shared_from_this());
+  if (connections_.erase(connection.shared_from_this()) > 0) {
+    --load_;
+    --totals_->open;
+  }
   if (!connections_.empty()) return;
   sweep_timer_.cancel();
   if (draining_ && drained_) asio::post(io, std::exchange(drained_, nullptr));
@@ -202,6 +240,7 @@ void Server::State::stop_accepting(std::function<void()> drained) {
   boost::system::error_code ignored;
   for (const auto& acceptor : acceptors_) acceptor->close(ignored);
   acceptors_.clear();
+  joined_.clear();
   for (const auto& connection : all()) connection->close_if_idle();
   if (connections_.empty() && drained_) asio::post(io, std::exchange(drained_, nullptr));
 }
@@ -222,14 +261,22 @@ Server::~Server() {
 void Server::use_tls(std::shared_ptr<const TlsIdentity> identity) {
   state_->tls_identity_ = std::move(identity);
 }
+
+void Server::join(Server& first) {
+  state_->totals_ = first.state_->totals_;
+  first.state_->joined_.push_back(state_);
+}
+
 Result<Endpoint> Server::listen(const Endpoint& endpoint) { return state_->listen(endpoint); }
 void Server::stop_accepting(std::function<void()> drained) { state_->stop_accepting(std::move(drained)); }
 void Server::close_all() { state_->close_all(); }
-size_t Server::connections() const { return state_->connections_.size(); }
-size_t Server::buffered_bytes() const { return state_->held_bytes_; }
+size_t Server::connections() const { return state_->totals_->open; }
+size_t Server::buffered_bytes() const { return state_->totals_->held_bytes; }
 ServerNumbers Server::numbers() const {
-  ServerNumbers numbers = state_->numbers_;
-  numbers.open = state_->connections_.size();
+  const Totals& totals = *state_->totals_;
+  ServerNumbers numbers{.open = totals.open, .accepted = totals.accepted};
+  for (size_t status = 0; status < numbers.answers.size(); ++status)
+    numbers.answers[status] = totals.answers[status];
   return numbers;
 }
 void Server::post(std::function<void()> task) { asio::post(state_->io, std::move(task)); }

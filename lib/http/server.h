@@ -5,8 +5,9 @@
 // the body whole or piece by piece, and stream its answer.
 //
 // Threads: the io_context of a server is run by exactly one thread, and everything about its exchanges
-// happens on that thread: no lock is taken per request or per piece. Only Exchange::post() and Server::post()
-// may be called from others; they get you onto it. Work that blocks belongs elsewhere.
+// happens on that thread: no lock is taken per request or per piece. Only Exchange::post(), Server::post()
+// and Server::numbers() may be called from others; the first two get you onto it. Work that blocks belongs
+// elsewhere. Who wants more threads makes a server for each of them, and lets the others join the first.
 #pragma once
 
 #include <array>
@@ -130,6 +131,12 @@ class Server {
   /// Speaks TLS on the connections that are accepted from now on (null: plain TCP). See http/tls.h.
   void use_tls(std::shared_ptr<const TlsIdentity> identity);
 
+  /// Takes its share of the connections that `first` accepts, on its own thread: each goes to where the
+  /// fewest are. From then on the limits hold for both together, and connections(), buffered_bytes() and
+  /// numbers() tell of both. Call before `first` listens; both must have the same options, and stop accepting
+  /// before either is destroyed.
+  void join(Server& first);
+
   /// Binds and starts to accept; may be called for several addresses.
   /// \return where it listens (the real port); kIo when the address can't be bound, kUsage for an unknown
   /// name.
@@ -142,12 +149,13 @@ class Server {
   [[nodiscard]] size_t connections() const;
   /// What they hold, in the sense of ServerOptions::max_buffered_bytes.
   [[nodiscard]] size_t buffered_bytes() const;
-  /// On the server's thread.
+  /// May be called from any thread.
   [[nodiscard]] ServerNumbers numbers() const;
   /// Runs `task` on the server's thread. May be called from any thread.
   void post(std::function<void()> task);
 
  private:
+  struct Totals;
   struct State;
   std::shared_ptr<State> state_;
 };
