@@ -1,5 +1,6 @@
 #include "io/machine.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,6 +57,12 @@ uint64_t usable_memory_bytes() {
   std::ostringstream membership;
   membership << std::ifstream("/proc/self/cgroup").rdbuf();
   return std::min(machine, control_group_memory_bytes(membership.str(), "/sys/fs/cgroup"));
+}
+
+size_t usable_cores() {
+  cpu_set_t cores;
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;  // More than 1,024 of them.
+  return std::max<size_t>(1, static_cast<size_t>(CPU_COUNT(&cores)));
 }
 
 size_t raise_descriptor_limit() {

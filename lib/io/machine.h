@@ -18,6 +18,9 @@ namespace trickle {
 /// \param root        where control groups are mounted, /sys/fs/cgroup.
 [[nodiscard]] uint64_t control_group_memory_bytes(std::string_view membership, const std::string& root);
 
+/// How many threads can run at the same time: the cores that this process may use. At least 1.
+[[nodiscard]] size_t usable_cores();
+
 /// Raises the limit of open descriptors to what the process may have at most: each connection costs one, and
 /// the usual limit of 1,024 is soon reached. \return the limit in effect.
 size_t raise_descriptor_limit();

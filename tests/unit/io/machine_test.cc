@@ -1,6 +1,7 @@
 #include "io/machine.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -56,6 +57,18 @@ TEST_F(ControlGroups, AContainerThatDoesNotSeeItsPathFindsItsLimitAtTheRoot) {
 TEST(Machine, HasMemory) {
   EXPECT_GT(usable_memory_bytes(), 1u << 20);
   EXPECT_LT(usable_memory_bytes(), UINT64_MAX);
+}
+
+TEST(Machine, HasTheCoresThatThisProcessMayUse) {
+  cpu_set_t all;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
+  EXPECT_EQ(usable_cores(), static_cast<size_t>(CPU_COUNT(&all)));
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(::sched_getcpu()), &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(usable_cores(), 1u);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof all, &all), 0);
 }
 
 TEST(Machine, RaisesTheDescriptorLimitToTheHardOne) {
