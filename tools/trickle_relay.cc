@@ -3,7 +3,6 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 
 #include "base/log.h"
@@ -11,10 +10,9 @@
 #include "base/units.h"
 #include "cli/listen_options.h"
 #include "cli/tool.h"
-#include "http/server.h"
 #include "http/tls.h"
 #include "io/machine.h"
-#include "trickle/relay.h"
+#include "trickle/relay_server.h"
 
 namespace {
 
@@ -38,6 +36,7 @@ struct Options {
   std::string memory = "half";
   size_t max_channels = 0;
   size_t max_connections = 0;
+  size_t threads = 0;
   std::string idle_timeout = "5m";
   std::string drain = "5s";
   std::string publish_token_file;
@@ -71,6 +70,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--max-channels", options.max_channels, "Most channels; 0: any number")->type_name("N");
   app.add_option("--max-connections", options.max_connections, "Most connections; 0: as many as descriptors")
       ->type_name("N");
+  app.add_option("--threads", options.threads, "Threads that serve connections; 0: one for each core")
+      ->type_name("N")
+      ->check(CLI::Range(0, 256));
   app.add_option("--idle-timeout", options.idle_timeout, "End channels that nothing is written to")
       ->type_name("DURATION");
   app.add_option("--drain", options.drain, "Time for open segments to end at shutdown")
@@ -167,24 +169,25 @@ Result<RelayOptions> relay_options(const Options& options) {
   return relay;
 }
 
+size_t threads_of(const Options& options) { return options.threads > 0 ? options.threads : usable_cores(); }
+
 // What SIGHUP reads anew. What is wrong with a file is said, and what was read before stays.
-void reload(const Options& options, Relay& relay, http::Server& server) {
+void reload(const Options& options, RelayServer& server) {
   auto rules = access_rules(options);
   if (!rules) return log::error("not reloaded: {}", rules.error().to_string());
   auto identity = tls_identity(options);
   if (!identity) return log::error("not reloaded: {}", identity.error().to_string());
-  relay.set_access(*std::move(rules));
-  server.use_tls(*std::move(identity));
+  server.set_access(*rules);
+  server.use_tls(*identity);
   log::info("reloaded tokens and certificate");
 }
 
 // Only where there is something to reload: elsewhere SIGHUP ends the program, as of old.
-void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, Relay& relay,
-                      http::Server& server) {
+void reload_on_hangup(boost::asio::signal_set& signals, const Options& options, RelayServer& server) {
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
-    reload(options, relay, server);
-    reload_on_hangup(signals, options, relay, server);
+    reload(options, server);
+    reload_on_hangup(signals, options, server);
   });
 }
 
@@ -197,9 +200,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const TlsIdentityPtr identity, tls_identity(options));
 
   boost::asio::io_context io(1);
-  Relay relay(io, std::move(relay_config), &context.counters);
-  http::Server server(io, server_config, [&relay](const auto& exchange) { relay.handle(exchange); });
-  relay.set_server_numbers([&server] { return server.numbers(); });
+  RelayServer server(io, std::move(relay_config), server_config, threads_of(options), &context.counters);
   server.use_tls(identity);
   TRICKLE_TRY_ASSIGN(const Endpoint bound, server.listen(wanted));
   TRICKLE_TRY(cli::announce_listening(options.listen, bound, identity ? "https" : "http"));
@@ -207,21 +208,16 @@ Result<void> run(const Options& options, cli::Context& context) {
   boost::asio::signal_set hangup(io);
   if (has_files_to_reload(options)) {
     hangup.add(SIGHUP);
-    reload_on_hangup(hangup, options, relay, server);
+    reload_on_hangup(hangup, options, server);
   }
 
-  boost::asio::steady_timer farewell(io);
   boost::asio::posix::stream_descriptor stop(io, ::dup(context.stop.fd()));
   stop.async_wait(boost::asio::posix::stream_descriptor::wait_read, [&](const boost::system::error_code&) {
     log::info("stopping: open segments have {} to end", format_duration(drain));
-    server.stop_accepting([&] { io.stop(); });
-    relay.shutdown(drain, [&] {
-      farewell.expires_after(kFarewellTime);
-      farewell.async_wait([&](const boost::system::error_code&) { server.close_all(); });
-    });
+    server.shutdown(drain, kFarewellTime, [&] { io.stop(); });
   });
   io.run();
-  log::info("{}", relay.summary());
+  log::info("{}", server.summary());
   return {};
 }
 

@@ -149,9 +149,16 @@ struct ChannelReport {
   std::vector<SegmentReport> segments;
   uint64_t bytes_in;     ///< Since its creation.
   double bytes_in_rate;  ///< In a second, lately.
+  uint64_t bytes_out;    ///< To all its readers.
+  double bytes_out_rate;
   double segments_rate;  ///< Completed in a second, lately.
   Duration age;
   Duration idle;  ///< Since the last byte.
+};
+
+struct KeptSegments {
+  SegmentNumber oldest;  ///< The next one, where none is kept.
+  std::vector<std::shared_ptr<const Segment>> segments;
 };
 
 struct StoreTotals {
@@ -179,14 +186,14 @@ class ChannelStore {
   virtual ReadGrant open_read(std::string_view channel, ReadSelector selector) = 0;
   /// A reader is done with a segment that open_read() gave it.
   virtual void release(const std::shared_ptr<Segment>& segment) = 0;
-  /// The first segment after `after` that an endless reader goes on with: one that has bytes, or one that a
-  /// writer has announced; empty while there is none. `listener` is told of each segment that opens or
-  /// closes.
-  virtual std::shared_ptr<Segment> follow(const ChannelHead& channel, SegmentNumber after) = 0;
+  /// What an endless reader goes on with that has had all of `current`: the first later segment that has
+  /// bytes, or that a writer has announced. Null while there is none, or while `current` itself may still get
+  /// bytes. Give it back with release().
+  virtual std::shared_ptr<Segment> follow(const std::shared_ptr<Segment>& current) = 0;
+  /// `listener` is told of each segment of the channel that opens or closes, and of its end.
   virtual void listen(const ChannelHead& channel, ChangeListener& listener) = 0;
-  /// What it keeps, by rising numbers; nothing once it has ended.
-  [[nodiscard]] virtual std::vector<std::shared_ptr<const Segment>> kept(
-      const ChannelHead& channel) const = 0;
+  /// The segments above number `above`, by rising numbers; nothing once the channel has ended.
+  [[nodiscard]] virtual KeptSegments kept(const ChannelHead& channel, SegmentNumber above) const = 0;
   /// Null when there is no such channel.
   [[nodiscard]] virtual std::shared_ptr<const ChannelHead> find(std::string_view channel) const = 0;
   virtual CloseStatus close_segment(std::string_view channel, SegmentNumber number) = 0;

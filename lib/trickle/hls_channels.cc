@@ -41,17 +41,16 @@ bool may_still_end(const Segment& segment) {
 
 }  // namespace
 
-const HlsPlaylist& HlsChannels::update(const std::shared_ptr<const ChannelHead>& channel,
-                                       const ChannelStore& store) {
-  Listed& listed = listed_[channel->name];
-  if (listed.channel != channel) listed = {.channel = channel, .playlist = {}};
-  const auto segments = store.kept(*channel);
+HlsPlaylist HlsChannels::update(const ChannelHead& channel, const ChannelStore& store) {
+  const std::lock_guard lock(mutex_);
+  Listed& listed = listed_[channel.name];
+  if (listed.channel_id != channel.id) listed = {.channel_id = channel.id};
   HlsPlaylist& playlist = listed.playlist;
-  playlist.forget_below(segments.empty() ? channel->next : segments.front()->number());
-  for (const auto& segment : segments) {
+  const KeptSegments kept = store.kept(channel, playlist.newest());
+  playlist.forget_below(kept.oldest);
+  for (const auto& segment : kept.segments) {
     if (may_still_end(*segment)) break;
     if (segment->state() != SegmentState::kClosed || segment->size_bytes() == 0) continue;
-    if (segment->number() <= playlist.newest()) continue;
     const bool at_once = segment->ended_at() - segment->begun_at() < kPostedAtOnce;
     const bool follows =
         listed.before_ended_at != TimePoint() && listed.before_ended_at < segment->ended_at();
@@ -62,17 +61,24 @@ const HlsPlaylist& HlsChannels::update(const std::shared_ptr<const ChannelHead>&
   return playlist;
 }
 
-const HlsPlaylist* HlsChannels::ended(const std::string& channel) const {
-  const auto found = listed_.find(channel);
-  if (found == listed_.end() || !found->second.channel->closed || found->second.playlist.empty())
-    return nullptr;
-  return &found->second.playlist;
+bool HlsChannels::has_ended(const std::string& name, const Listed& listed, const ChannelStore& store) {
+  const auto channel = store.find(name);
+  return !channel || channel->closed || channel->id != listed.channel_id;
 }
 
-void HlsChannels::sweep(TimePoint now) {
+std::optional<HlsPlaylist> HlsChannels::ended(const std::string& channel, const ChannelStore& store) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = listed_.find(channel);
+  if (found == listed_.end() || found->second.playlist.empty()) return std::nullopt;
+  if (!has_ended(channel, found->second, store)) return std::nullopt;
+  return found->second.playlist;
+}
+
+void HlsChannels::sweep(const ChannelStore& store, TimePoint now) {
+  const std::lock_guard lock(mutex_);
   for (auto entry = listed_.begin(); entry != listed_.end();) {
     Listed& listed = entry->second;
-    if (listed.channel->closed && !listed.seen_ended_at) listed.seen_ended_at = now;
+    if (!listed.seen_ended_at && has_ended(entry->first, listed, store)) listed.seen_ended_at = now;
     const bool over = listed.seen_ended_at && now - *listed.seen_ended_at >= kFarewellTime;
     entry = over ? listed_.erase(entry) : std::next(entry);
   }

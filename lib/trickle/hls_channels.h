@@ -2,7 +2,8 @@
 // listed first; channels that nobody asks for cost nothing.
 #pragma once
 
-#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -11,23 +12,26 @@
 
 namespace trickle {
 
-/// Belongs to the thread of the store.
+/// May be called from any thread: with the view of that thread, where several share a store.
 class HlsChannels {
  public:
-  /// The playlist of the channel as it is now. Valid until the next call.
-  const HlsPlaylist& update(const std::shared_ptr<const ChannelHead>& channel, const ChannelStore& store);
-  /// The last one of a channel that has ended a short while ago; null when there is none.
-  [[nodiscard]] const HlsPlaylist* ended(const std::string& channel) const;
+  /// The playlist of the channel as it is now.
+  [[nodiscard]] HlsPlaylist update(const ChannelHead& channel, const ChannelStore& store);
+  /// The last one of a channel that has ended a short while ago.
+  [[nodiscard]] std::optional<HlsPlaylist> ended(const std::string& channel, const ChannelStore& store) const;
   /// Forgets those of channels that ended a while ago. To be called now and then.
-  void sweep(TimePoint now);
+  void sweep(const ChannelStore& store, TimePoint now);
 
  private:
   struct Listed {
-    std::shared_ptr<const ChannelHead> channel;
-    HlsPlaylist playlist;
+    uint64_t channel_id = 0;
+    HlsPlaylist playlist{};
     TimePoint before_ended_at{};  ///< Of the newest segment that was looked at.
     std::optional<TimePoint> seen_ended_at{};
   };
+  static bool has_ended(const std::string& name, const Listed& listed, const ChannelStore& store);
+
+  mutable std::mutex mutex_;
   std::unordered_map<std::string, Listed> listed_;
 };
 

@@ -22,6 +22,11 @@ SegmentNumber MemoryStore::Channel::resolve(ReadSelector selector) const {
   return head->next;
 }
 
+void MemoryStore::Channel::rate_bytes_out(TimePoint now) const {
+  const uint64_t sent = head->bytes_out->load(std::memory_order_relaxed);
+  out_rate.add(static_cast<double>(sent - std::exchange(bytes_out_rated, sent)), now);
+}
+
 MemoryStore::Transaction::Transaction(MemoryStore& store) : store_(store) { ++store_.depth_; }
 
 // The depth stays above zero while listeners are told, so that what they change is told by this same loop.
@@ -112,6 +117,7 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
   account(channel, static_cast<int64_t>(footprint), 0);
   channel.bytes_in += bytes.size();
   channel.byte_rate.add(static_cast<double>(bytes.size()), now);
+  channel.rate_bytes_out(now);
   totals_.bytes_in += bytes.size();
   notices_->segments.push_back(segment);
   return AppendStatus::kTaken;

@@ -53,6 +53,7 @@ MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelO
   channel->head = std::make_shared<ChannelHead>();
   channel->head->name = name;
   channel->head->content_type = options.content_type;
+  channel->head->id = ++last_channel_id_;
   channel->window = options.window > 0 ? options.window : limits_.window;
   channel->permanent = options.permanent;
   channel->uncapped = options.uncapped;
@@ -228,10 +229,12 @@ void MemoryStore::release(const std::shared_ptr<Segment>& segment) {
   }
 }
 
-std::shared_ptr<Segment> MemoryStore::follow(const ChannelHead& head, SegmentNumber after) {
-  const auto channel = lookup(head);
-  if (!channel) return nullptr;
-  for (auto entry = channel->segments.upper_bound(after); entry != channel->segments.end(); ++entry) {
+std::shared_ptr<Segment> MemoryStore::follow(const std::shared_ptr<Segment>& current) {
+  const bool announced = current->state() == SegmentState::kWaiting && current->writer() != nullptr;
+  const auto channel = lookup(current->channel());
+  if (!channel || announced || current->state() == SegmentState::kOpen) return nullptr;
+  for (auto entry = channel->segments.upper_bound(current->number()); entry != channel->segments.end();
+       ++entry) {
     const Segment& segment = *entry->second;
     if (segment.size_bytes() > 0 || segment.writer() != nullptr) return entry->second;
   }
@@ -242,12 +245,14 @@ void MemoryStore::listen(const ChannelHead& head, ChangeListener& listener) {
   if (const auto channel = lookup(head)) channel->listeners.add(listener);
 }
 
-std::vector<std::shared_ptr<const Segment>> MemoryStore::kept(const ChannelHead& head) const {
-  std::vector<std::shared_ptr<const Segment>> segments;
-  if (const auto channel = lookup(head)) {
-    for (const auto& [number, segment] : channel->segments) segments.push_back(segment);
-  }
-  return segments;
+KeptSegments MemoryStore::kept(const ChannelHead& head, SegmentNumber above) const {
+  KeptSegments kept{head.next, {}};
+  const auto channel = lookup(head);
+  if (!channel || channel->segments.empty()) return kept;
+  kept.oldest = channel->segments.begin()->first;
+  for (auto entry = channel->segments.upper_bound(above); entry != channel->segments.end(); ++entry)
+    kept.segments.push_back(entry->second);
+  return kept;
 }
 
 CloseStatus MemoryStore::close_segment(std::string_view name, SegmentNumber number) {
@@ -315,18 +320,21 @@ std::vector<ChannelReport> MemoryStore::report() const {
   const TimePoint now = clock_.now();
   std::vector<ChannelReport> reports;
   for (const auto& [name, channel] : channels_) {
+    channel->rate_bytes_out(now);
     ChannelReport report{name,
                          channel->head->content_type,
                          channel->head->next,
                          {},
                          channel->bytes_in,
                          channel->byte_rate.rate(now),
+                         channel->bytes_out_rated,
+                         channel->out_rate.rate(now),
                          channel->segment_rate.rate(now),
                          now - channel->made,
                          now - channel->last_write};
     for (const auto& [number, segment] : channel->segments) {
       report.segments.push_back({number, segment->state(), segment->size_bytes(),
-                                 segment->writer() != nullptr, segment->listeners().size()});
+                                 segment->writer() != nullptr, segment->listeners().readers()});
     }
     reports.push_back(std::move(report));
   }

@@ -21,9 +21,9 @@ class MemoryStore final : public ChannelStore {
   WriteGrant open_write(const WriteRequest& request, WriterListener& listener) override;
   ReadGrant open_read(std::string_view name, ReadSelector selector) override;
   void release(const std::shared_ptr<Segment>& segment) override;
-  std::shared_ptr<Segment> follow(const ChannelHead& head, SegmentNumber after) override;
+  std::shared_ptr<Segment> follow(const std::shared_ptr<Segment>& current) override;
   void listen(const ChannelHead& head, ChangeListener& listener) override;
-  std::vector<std::shared_ptr<const Segment>> kept(const ChannelHead& head) const override;
+  KeptSegments kept(const ChannelHead& head, SegmentNumber above) const override;
   std::shared_ptr<const ChannelHead> find(std::string_view name) const override;
   CloseStatus close_segment(std::string_view name, SegmentNumber number) override;
   bool remove(std::string_view name) override;
@@ -95,6 +95,7 @@ class MemoryStore final : public ChannelStore {
   std::set<std::pair<uint64_t, Channel*>> evictable_;
   bool shutting_down_ = false;
   uint64_t footprint_bytes_ = 0;
+  uint64_t last_channel_id_ = 0;
   StoreTotals totals_;
 
   int depth_ = 0;  ///< Of transactions.

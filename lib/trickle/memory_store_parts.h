@@ -12,7 +12,8 @@
 namespace trickle {
 
 struct MemoryStore::Channel {
-  explicit Channel(TimePoint now) : made(now), last_write(now), byte_rate(now), segment_rate(now) {}
+  explicit Channel(TimePoint now)
+      : made(now), last_write(now), byte_rate(now), segment_rate(now), out_rate(now) {}
 
   std::shared_ptr<ChannelHead> head;
   std::map<SegmentNumber, SegmentPtr> segments;
@@ -29,6 +30,8 @@ struct MemoryStore::Channel {
   TimePoint last_write;
   RateMeter byte_rate;
   RateMeter segment_rate;
+  mutable RateMeter out_rate;
+  mutable uint64_t bytes_out_rated = 0;  ///< Of what readers were sent, so much is in the rate.
 
   /// What it costs in memory without its segments.
   [[nodiscard]] uint64_t own_footprint_bytes() const;
@@ -36,6 +39,9 @@ struct MemoryStore::Channel {
   [[nodiscard]] SegmentNumber oldest_acceptable() const {
     return std::max(highest_evicted + 1, head->next - static_cast<SegmentNumber>(window));
   }
+  /// Takes into the rate what readers were sent since the last time. Readers themselves only add up, so this
+  /// is for moments that come often enough.
+  void rate_bytes_out(TimePoint now) const;
   /// \return the number that is meant, -1 when it is before the first.
   [[nodiscard]] SegmentNumber resolve(ReadSelector selector) const;
 };

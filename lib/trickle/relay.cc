@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -95,34 +96,81 @@ Relay::State::State(boost::asio::io_context& io_context, RelayOptions relay_opti
       options(std::move(relay_options)),
       counters(shared_counters ? *shared_counters : own_counters),
       store(make_memory_store(store_limits(options), system_clock())),
+      team(std::make_shared<std::vector<State*>>()),
       started(system_clock().now()),
+      playlists(std::make_shared<HlsChannels>()),
+      deliveries(std::make_shared<DeliveryQueue>(io_context)),
+      continue_timer(io_context),
+      sweep_timer(io_context),
+      drain_timer(io_context) {}
+
+Relay::State::State(boost::asio::io_context& io_context, State& first)
+    : io(io_context),
+      options(first.options),
+      counters(first.counters),
+      is_first(false),
+      team(first.team),
+      started(first.started),
+      playlists(first.playlists),
       deliveries(std::make_shared<DeliveryQueue>(io_context)),
       continue_timer(io_context),
       sweep_timer(io_context),
       drain_timer(io_context) {}
 
 void Relay::State::start() {
+  team->push_back(this);
+  if (!is_first) return;
   if (options.changefeed) {
     store->create(
         kChangeFeed,
         {.content_type = "application/json", .window = kFeedWindow, .permanent = true, .uncapped = true},
         true);
   }
-  store->set_observer([this](const std::string& channel, bool added) {
-    log::info("channel {} {}", channel, added ? "created" : "closed");
-    tell_feed(channel, added);
-  });
+  observe_store();
   for (const auto& channel : options.channels) {
     store->create(channel, {.content_type = {}, .window = 0, .permanent = true}, true);
   }
   sweep_later();
 }
 
+void Relay::State::observe_store() {
+  store->set_observer([this](const std::string& channel, bool added) {
+    log::info("channel {} {}", channel, added ? "created" : "closed");
+    tell_feed(channel, added);
+  });
+}
+
+void Relay::State::share_store_with(State& user) {
+  const auto view_for = [this](State& state) {
+    auto view = std::make_unique<StoreView>(shared_store, [&state] {
+      boost::asio::post(state.io, [weak = state.weak_from_this()] {
+        if (const auto self = weak.lock()) static_cast<StoreView&>(*self->store).catch_up();
+      });
+    });
+    state.store = std::move(view);
+  };
+  if (!shared_store) {
+    store->set_observer({});
+    shared_store = share_store(std::move(store));
+    view_for(*this);
+    observe_store();
+  }
+  user.shared_store = shared_store;
+  view_for(user);
+}
+
+void Relay::State::add_numbers_to(RelayNumbers& sum) const {
+  for (const State* state : *team) sum.add(state->numbers);
+}
+
 void Relay::State::stop() {
   if (std::exchange(stopped, true)) return;
-  store->begin_shutdown();
-  store->end_shutdown();
-  store->set_observer({});
+  std::erase(*team, this);
+  if (is_first) {
+    store->begin_shutdown();
+    store->end_shutdown();
+    store->set_observer({});
+  }
   continue_timer.cancel();
   sweep_timer.cancel();
   drain_timer.cancel();
@@ -174,7 +222,7 @@ void Relay::State::sweep_later() {
   sweep_timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (error || self->stopped) return;
     self->store->sweep();
-    self->playlists.sweep(system_clock().now());
+    self->playlists->sweep(*self->store, system_clock().now());
     self->sweep_later();
   });
 }
@@ -191,6 +239,11 @@ void Relay::State::await_writers(std::function<void()> done) {
 
 Relay::Relay(boost::asio::io_context& io, RelayOptions options, Counters* counters)
     : state_(std::make_shared<State>(io, std::move(options), counters)) {
+  state_->start();
+}
+
+Relay::Relay(boost::asio::io_context& io, Relay& first) : state_(std::make_shared<State>(io, *first.state_)) {
+  first.state_->share_store_with(*state_);
   state_->start();
 }
 

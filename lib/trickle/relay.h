@@ -1,7 +1,7 @@
 // The trickle server as an HTTP handler: trickle-protocol(7) on top of a channel store.
 //
 // Embed it in any http::Server: hand each exchange to handle(). Everything happens on the thread of that
-// server.
+// server. More threads serve the same channels with a relay and a server for each of them (see RelayServer).
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -51,14 +51,18 @@ class Relay {
  public:
   /// `io` and `counters` (where bytes and segments are counted, may be null) must outlive the relay.
   Relay(boost::asio::io_context& io, RelayOptions options, Counters* counters = nullptr);
-  /// Ends every channel. What exchanges it still has are answered.
+  /// One more for the channels of `first`, with its options, for the exchanges of a server on another thread.
+  /// All of them must be made before any but the thread of `first` runs, and destroyed when none does,
+  /// `first` as the last. It is `first` that sweeps, that keeps the feed, and that is to be shut down.
+  Relay(boost::asio::io_context& io, Relay& first);
+  /// The first one ends every channel. What exchanges it still has are answered.
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
   void handle(const std::shared_ptr<http::Exchange>& exchange);
 
-  /// For the requests that follow; those that were let in stay.
+  /// For the requests that follow here (not those of other threads); those that were let in stay.
   void set_access(AccessRules rules);
 
   /// Where /_metrics gets what it says of connections and answers; called on the server's thread.

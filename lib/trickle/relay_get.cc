@@ -37,6 +37,12 @@ class Cursor {
     if (count < there) return {count, BodySource::Then::kMore};
     return {count, segment_->ended() ? BodySource::Then::kEnd : BodySource::Then::kWait};
   }
+  /// Whether there is nothing more for us in it, as far as is known.
+  [[nodiscard]] bool at_end() const {
+    const SegmentState state = segment_->state();
+    return index_ == segment_->chunks().size() &&
+           (state == SegmentState::kWaiting || state == SegmentState::kClosed);
+  }
   /// \return the bytes passed.
   uint64_t advance(size_t count, RelayNumbers& numbers) {
     uint64_t bytes = 0;
@@ -48,6 +54,7 @@ class Cursor {
       bytes += chunk.size_bytes();
       if (index_ > live_from_) numbers.delay.record(now - chunk.arrived_at());
     }
+    segment_->channel().bytes_out->fetch_add(bytes, std::memory_order_relaxed);
     return bytes;
   }
   void move_to(std::shared_ptr<Segment> segment) {
@@ -75,10 +82,10 @@ class SegmentReader final : public BodySource,
         cursor_(std::move(grant.segment)),
         latest_(grant.latest),
         asked_(std::move(asked)) {
-    ++state_->readers;
+    ++state_->numbers.readers;
   }
   ~SegmentReader() {
-    --state_->readers;
+    --state_->numbers.readers;
     ChangeListener::unlink();
     state_->store->release(cursor_.segment());
   }
@@ -154,10 +161,10 @@ class LiveReader final : public BodySource,
         cursor_(std::move(grant.segment)),
         channel_(std::move(grant.channel)),
         channel_listener_(*this) {
-    ++state_->readers;
+    ++state_->numbers.readers;
   }
   ~LiveReader() {
-    --state_->readers;
+    --state_->numbers.readers;
     ChangeListener::unlink();
     state_->store->release(cursor_.segment());
   }
@@ -202,17 +209,12 @@ class LiveReader final : public BodySource,
     LiveReader& reader;
   };
 
-  // Moves on from segments that have nothing more for us, and from one that waits while a later one has
-  // begun.
+  // Moves on from segments that have nothing more for us, and from one that nobody writes while a later one
+  // has begun.
   void go_on() {
-    while (true) {
+    while (cursor_.at_end()) {
       const auto current = cursor_.segment();
-      std::array<const Chunk*, 1> one;
-      const View view = cursor_.peek(one);
-      const bool passed = view.count == 0 && view.then == Then::kEnd;
-      const bool skipped = current->state() == SegmentState::kWaiting && current->writer() == nullptr;
-      if (!passed && !skipped) return;
-      auto next = state_->store->follow(*channel_, current->number());
+      auto next = state_->store->follow(current);
       if (!next) return;
       ChangeListener::unlink();
       cursor_.move_to(next);

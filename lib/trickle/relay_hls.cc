@@ -40,7 +40,7 @@ class PlaylistWaiter final : public ChangeListener, public std::enable_shared_fr
 
   void on_change() override {
     const auto self = shared_from_this();
-    const HlsPlaylist& playlist = state_->playlists.update(channel_, *state_->store);
+    const HlsPlaylist playlist = state_->playlists->update(*channel_, *state_->store);
     if (!playlist.empty()) return respond_playlist(*exchange_, playlist, channel_->closed);
     if (channel_->closed) exchange_->respond(plain_text(404, "Stream not found", {closed_field()}));
   }
@@ -57,11 +57,11 @@ void relay_playlist(const RelayStatePtr& state, const std::shared_ptr<http::Exch
                     const RelayTarget& target) {
   const auto channel = state->store->find(target.channel);
   if (!channel) {
-    if (const HlsPlaylist* last = state->playlists.ended(target.channel))
+    if (const auto last = state->playlists->ended(target.channel, *state->store))
       return respond_playlist(*exchange, *last, true);
     return exchange->respond(plain_text(404, "Stream not found"));
   }
-  const HlsPlaylist& playlist = state->playlists.update(channel, *state->store);
+  const HlsPlaylist playlist = state->playlists->update(*channel, *state->store);
   if (!playlist.empty() || exchange->head().method == "HEAD" || channel->closed)
     return respond_playlist(*exchange, playlist, channel->closed);
   std::make_shared<PlaylistWaiter>(state, exchange, channel)->start();

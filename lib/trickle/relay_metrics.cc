@@ -95,8 +95,8 @@ void add_store(Page& page, const StoreTotals& store) {
                store.discarded_bytes);
 }
 
-void add_deliveries(Page& page, const RelayNumbers& numbers, uint64_t sent_bytes, uint64_t readers) {
-  page.gauge("trickle_relay_readers", "GETs of segments in progress", static_cast<double>(readers));
+void add_deliveries(Page& page, const RelayNumbers& numbers, uint64_t sent_bytes) {
+  page.gauge("trickle_relay_readers", "GETs of segments in progress", static_cast<double>(numbers.readers));
   page.counter("trickle_relay_sent_bytes_total", "Bytes of segments that readers were sent", sent_bytes);
   page.counter("trickle_relay_deliveries_total", "Pieces of segments that readers were sent",
                numbers.deliveries);
@@ -125,7 +125,9 @@ void relay_metrics_page(const Relay::State& state, http::Exchange& exchange) {
              seconds(system_clock().now() - state.started));
   add_server(page, state.server_numbers ? state.server_numbers() : http::ServerNumbers());
   add_store(page, state.store->totals());
-  add_deliveries(page, state.numbers, state.counters.bytes_out.load(), state.readers);
+  RelayNumbers numbers;
+  state.add_numbers_to(numbers);
+  add_deliveries(page, numbers, state.counters.bytes_out.load());
   exchange.respond({.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"},
                                 {"Cache-Control", "no-store"}},
                     .body = page.text()});

@@ -59,6 +59,8 @@ ordered_json channel_json(const ChannelReport& channel) {
           {"bytes", bytes},
           {"bytes_in", channel.bytes_in},
           {"bytes_in_per_s", channel.bytes_in_rate},
+          {"bytes_out", channel.bytes_out},
+          {"bytes_out_per_s", channel.bytes_out_rate},
           {"segments_per_s", channel.segments_rate},
           {"age_s", seconds(channel.age)},
           {"idle_s", seconds(channel.idle)},
@@ -98,11 +100,13 @@ void relay_channels_page(Relay::State& state, http::Exchange& exchange) {
 
 void relay_health_page(Relay::State& state, http::Exchange& exchange) {
   const StoreTotals totals = state.store->totals();
+  RelayNumbers numbers;
+  state.add_numbers_to(numbers);
   respond_json(exchange, {{"status", state.shutting_down ? "stopping" : "ok"},
                           {"version", version()},
                           {"uptime_s", seconds(system_clock().now() - state.started)},
                           {"channels", totals.channels},
-                          {"readers", state.readers},
+                          {"readers", uint64_t{numbers.readers}},
                           {"memory_bytes", totals.footprint_bytes},
                           {"bytes_in", totals.bytes_in},
                           {"bytes_out", state.counters.bytes_out.load()},

@@ -13,6 +13,7 @@
 #include "trickle/relay.h"
 #include "trickle/relay_numbers.h"
 #include "trickle/relay_target.h"
+#include "trickle/shared_store.h"
 
 namespace trickle {
 
@@ -29,9 +30,16 @@ class WaitingPost
 
 struct Relay::State : std::enable_shared_from_this<Relay::State> {
   State(boost::asio::io_context& io_context, RelayOptions relay_options, Counters* shared_counters);
+  /// For the same channels as `first`, on another thread.
+  State(boost::asio::io_context& io_context, State& first);
 
   void start();
   void stop();
+  /// Has the store shared, where it is not yet. \return a view of it for `user`.
+  void share_store_with(State& user);
+  void observe_store();
+  /// Of all relays for these channels.
+  void add_numbers_to(RelayNumbers& sum) const;
   void tell_feed(const std::string& channel, bool added);
   [[nodiscard]] bool may_create(std::string_view channel, const http::RequestHead& head) const;
   void wait_for_body(WaitingPost& post);
@@ -44,13 +52,15 @@ struct Relay::State : std::enable_shared_from_this<Relay::State> {
   Counters own_counters;
   Counters& counters;
   std::unique_ptr<ChannelStore> store;
+  std::shared_ptr<SharedStore> shared_store;  ///< Null while there is one relay only.
+  bool is_first = true;                       ///< It does for all of them what is done by time.
+  std::shared_ptr<std::vector<State*>> team;  ///< All of them; complete before the second thread runs.
   TimePoint started;
   bool shutting_down = false;
   bool stopped = false;
-  uint64_t readers = 0;  ///< GETs in progress.
   RelayNumbers numbers;
   std::function<http::ServerNumbers()> server_numbers;
-  HlsChannels playlists;
+  std::shared_ptr<HlsChannels> playlists;
   std::shared_ptr<DeliveryQueue> deliveries;
   std::string large_channels_page;  ///< Kept for a moment: see relay_channels_page().
   TimePoint large_channels_page_until{};

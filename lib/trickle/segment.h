@@ -16,6 +16,7 @@
 // without a writer (it vanished): stays as it is, and a POST of the same number goes on with it.
 #pragma once
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
@@ -36,8 +37,11 @@ enum class SegmentState { kWaiting, kOpen, kClosed, kEvicted };
 struct ChannelHead {
   std::string name;
   std::string content_type;
+  uint64_t id = 0;  ///< Of its store no other channel has it, nor one of the same name before or after.
   SegmentNumber next = 0;  ///< Number of the next write. Never goes back.
   bool closed = false;     ///< Nothing more will come.
+  /// What readers have been sent. Each adds to it, on whatever thread.
+  std::shared_ptr<std::atomic<uint64_t>> bytes_out = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 /// Is told when something changed. Leaves the list by itself when it is destroyed, also from within a call.
@@ -45,6 +49,8 @@ class ChangeListener
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void on_change() = 0;
+  /// For how many readers it listens.
+  [[nodiscard]] virtual size_t readers() const { return 1; }
 
  protected:
   ~ChangeListener() = default;
@@ -55,7 +61,7 @@ class ChangeListeners {
   void add(ChangeListener& listener) { list_.push_back(listener); }
   [[nodiscard]] bool empty() const { return list_.empty(); }
   /// Counts them one by one.
-  [[nodiscard]] size_t size() const { return list_.size(); }
+  [[nodiscard]] size_t readers() const;
   /// Calls each listener once. They may leave, and others may come, while it runs.
   void notify();
 
@@ -76,6 +82,7 @@ class Segment {
       : channel_(std::move(channel)), number_(number) {}
 
   [[nodiscard]] const ChannelHead& channel() const { return *channel_; }
+  [[nodiscard]] const std::shared_ptr<const ChannelHead>& shared_channel() const { return channel_; }
   [[nodiscard]] SegmentNumber number() const { return number_; }
   [[nodiscard]] SegmentState state() const { return state_; }
   [[nodiscard]] bool ended() const {
@@ -93,6 +100,9 @@ class Segment {
 
   // For stores.
   void append(http::ChunkPtr chunk);
+  /// Takes over what has become of `original`, of which this has been a copy from its beginning. The bytes
+  /// are shared, not copied; listeners are neither copied nor told.
+  void catch_up_with(const Segment& original);
   /// Moves on in the picture above; eviction frees the bytes.
   void set_state(SegmentState state);
   void set_writer(SegmentWriter* writer) { writer_ = writer; }

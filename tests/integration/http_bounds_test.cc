@@ -2,12 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/post.hpp>
-#include <future>
-#include <thread>
-
 #include "http/server.h"
-#include "integration/raw_client.h"
+#include "integration/server_thread.h"
 
 namespace trickle::http {
 namespace {
@@ -21,17 +17,8 @@ using ::testing::StartsWith;
 class HttpBounds : public ::testing::Test {
  protected:
   void start(ServerOptions options, Handler handler = answer) {
-    server_ = std::make_unique<Server>(io_, options, std::move(handler));
-    auto bound = server_->listen({"127.0.0.1", 0});
-    ASSERT_TRUE(bound) << bound.error().to_string();
-    port_ = bound->port;
-    thread_ = std::thread([this] { io_.run(); });
-  }
-
-  void TearDown() override {
-    if (!thread_.joinable()) return;
-    boost::asio::post(io_, [this] { server_.reset(); });
-    thread_.join();
+    server_ = std::make_unique<testing::ServerThread<Server>>(options, std::move(handler));
+    port_ = server_->port();
   }
 
   // "/wait" is never answered, "/large" with a megabyte.
@@ -40,29 +27,11 @@ class HttpBounds : public ::testing::Test {
     exchange->respond({.body = exchange->head().path == "/large" ? std::string(1 << 20, 'l') : "ok"});
   }
 
-  // A handler's question to the server, answered on its thread.
-  template <typename Question>
-  auto on_server(Question question) {
-    std::promise<decltype(question())> answered;
-    server_->post([&] { answered.set_value(question()); });
-    return answered.get_future().get();
-  }
-  bool becomes(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + RawClient::kDeadline;
-    while (std::chrono::steady_clock::now() < deadline) {
-      if (on_server(condition)) return true;
-      std::this_thread::yield();
-    }
-    return false;
-  }
-
   static std::string get(const std::string& path, const std::string& headers = "") {
     return "GET " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n";
   }
 
-  boost::asio::io_context io_{1};
-  std::unique_ptr<Server> server_;
-  std::thread thread_;
+  std::unique_ptr<testing::ServerThread<Server>> server_;
   uint16_t port_ = 0;
 };
 
@@ -91,9 +60,9 @@ TEST_F(HttpBounds, HalfOpenHeadersAreHeldOnlyWithinTheBudget) {
     half_open.back()->send("GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(12'000, 'x'));
   }
   EXPECT_THAT(half_open.back()->read_to_end(), StartsWith("HTTP/1.1 503 "));
-  EXPECT_LE(on_server([&] { return server_->buffered_bytes(); }), kBudget + 300'000);
+  EXPECT_LE(server_->ask([&] { return server_->server().buffered_bytes(); }), kBudget + 300'000);
   half_open.clear();
-  EXPECT_TRUE(becomes([&] { return server_->buffered_bytes() == 0; }));
+  EXPECT_TRUE(server_->becomes([&] { return server_->server().buffered_bytes() == 0; }));
   RawClient later(port_);
   later.send(get("/"));
   EXPECT_THAT(later.read_answer(), StartsWith("HTTP/1.1 200 "));
@@ -113,7 +82,7 @@ TEST_F(HttpBounds, AnswersThatNobodyReadsAreHeldOnlyWithinTheBudget) {
   small.send(get("/"));
   EXPECT_THAT(small.read_answer(),
               ::testing::AnyOf(StartsWith("HTTP/1.1 200 "), StartsWith("HTTP/1.1 503 ")));
-  EXPECT_LE(on_server([&] { return server_->buffered_bytes(); }), kBudget + 1'200'000);
+  EXPECT_LE(server_->ask([&] { return server_->server().buffered_bytes(); }), kBudget + 1'200'000);
 }
 
 TEST_F(HttpBounds, RequestsBehindOneThatWaitsAreNotReadWithoutEnd) {
@@ -128,7 +97,7 @@ TEST_F(HttpBounds, RequestsBehindOneThatWaitsAreNotReadWithoutEnd) {
     if (n < 0) break;
   }
   EXPECT_LT(sent, 64u << 20) << "TCP makes it wait";
-  EXPECT_LE(on_server([&] { return server_->buffered_bytes(); }), 64'000u);
+  EXPECT_LE(server_->ask([&] { return server_->server().buffered_bytes(); }), 64'000u);
 }
 
 TEST_F(HttpBounds, AClientThatLeavesWithUnreadRequestsBehindAWaitingOneIsNoticed) {
@@ -136,9 +105,10 @@ TEST_F(HttpBounds, AClientThatLeavesWithUnreadRequestsBehindAWaitingOneIsNoticed
   {
     RawClient client(port_);
     client.send(get("/wait") + std::string(100'000, 'm'));
-    EXPECT_TRUE(becomes([&] { return server_->connections() == 1 && server_->buffered_bytes() > 10'000; }));
+    EXPECT_TRUE(server_->becomes(
+        [&] { return server_->server().connections() == 1 && server_->server().buffered_bytes() > 10'000; }));
   }
-  EXPECT_TRUE(becomes([&] { return server_->connections() == 0; }));
+  EXPECT_TRUE(server_->becomes([&] { return server_->server().connections() == 0; }));
 }
 
 TEST_F(HttpBounds, ManyPipelinedRequestsAreAllAnswered) {
@@ -163,7 +133,7 @@ TEST_F(HttpBounds, AWaitingRequestForgetsItsHeadersWhenToldTo) {
   RawClient client(port_);
   client.send(get("/x", "X: " + std::string(15'000, 'x') + "\r\n"));
   waiting.get_future().wait();
-  EXPECT_LT(on_server([&] { return server_->buffered_bytes(); }), 5'000u);
+  EXPECT_LT(server_->ask([&] { return server_->server().buffered_bytes(); }), 5'000u);
 }
 
 TEST_F(HttpBounds, FarTooManyConnectionsAreClosedWithoutAWord) {
@@ -173,7 +143,7 @@ TEST_F(HttpBounds, FarTooManyConnectionsAreClosedWithoutAWord) {
   first.read_answer();
   std::vector<std::unique_ptr<RawClient>> flood;
   for (int i = 0; i < 400; ++i) flood.push_back(std::make_unique<RawClient>(port_));
-  EXPECT_TRUE(becomes([&] { return server_->connections() <= 257; }));
+  EXPECT_TRUE(server_->becomes([&] { return server_->server().connections() <= 257; }));
   first.send(get("/"));
   EXPECT_THAT(first.read_answer(), StartsWith("HTTP/1.1 200 "));
 }

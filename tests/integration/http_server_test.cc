@@ -4,11 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/asio/post.hpp>
 #include <future>
-#include <thread>
 
-#include "integration/raw_client.h"
+#include "integration/server_thread.h"
 
 namespace trickle::http {
 namespace {
@@ -25,17 +23,8 @@ using ::testing::StartsWith;
 class HttpServer : public ::testing::Test {
  protected:
   void start(Handler handler, ServerOptions options = {}) {
-    server_ = std::make_unique<Server>(io_, options, std::move(handler));
-    auto bound = server_->listen({"127.0.0.1", 0});
-    ASSERT_TRUE(bound) << bound.error().to_string();
-    port_ = bound->port;
-    thread_ = std::thread([this] { io_.run(); });
-  }
-
-  void TearDown() override {
-    if (!thread_.joinable()) return;
-    boost::asio::post(io_, [this] { server_.reset(); });
-    thread_.join();
+    server_ = std::make_unique<testing::ServerThread<Server>>(options, std::move(handler));
+    port_ = server_->port();
   }
 
   static void echo_path(const std::shared_ptr<Exchange>& exchange) {
@@ -49,9 +38,7 @@ class HttpServer : public ::testing::Test {
     });
   }
 
-  boost::asio::io_context io_{1};
-  std::unique_ptr<Server> server_;
-  std::thread thread_;
+  std::unique_ptr<testing::ServerThread<Server>> server_;
   uint16_t port_ = 0;
 };
 
@@ -67,9 +54,9 @@ TEST_F(HttpServer, AnswersManyRequestsOnOneConnection) {
 }
 
 TEST_F(HttpServer, AnswersPipelinedRequestsInOrder) {
-  start([this](const std::shared_ptr<Exchange>& exchange) {
+  start([](const std::shared_ptr<Exchange>& exchange) {
     // Answered later, so that the next request waits in the connection.
-    boost::asio::post(io_, [exchange] { echo_path(exchange); });
+    exchange->post([exchange] { echo_path(exchange); });
   });
   RawClient client(port_);
   client.send(
@@ -382,7 +369,7 @@ TEST_F(HttpServer, DrainsWhenItStopsAccepting) {
   busy.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
   const auto exchange = running.get_future().get();
   std::promise<void> drained;
-  server_->post([&] { server_->stop_accepting([&] { drained.set_value(); }); });
+  server_->post([&] { server_->server().stop_accepting([&] { drained.set_value(); }); });
   EXPECT_EQ(idle.read_to_end(), "");
   exchange->post([&] { exchange->respond({.body = "done"}); });
   const std::string answer = busy.read_to_end();

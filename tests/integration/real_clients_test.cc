@@ -2,20 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include <thread>
-
-#include "base/log.h"
-#include "http/chunk.h"
-#include "http/server.h"
-#include "integration/raw_client.h"
-#include "trickle/relay.h"
+#include "integration/relay_fixture.h"
 
 namespace trickle {
 namespace {
 
-using namespace std::chrono_literals;
 using ::testing::AllOf;
 using testing::body_of;
 using testing::dechunk;
@@ -24,65 +15,17 @@ using ::testing::Not;
 using testing::RawClient;
 using ::testing::StartsWith;
 
-class RealClients : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(log::configure("real_clients", "warning", log::Format::kText)); }
-  void SetUp() override { start({}); }
-  void TearDown() override { stop(); }
+class RealClients : public testing::RelayTest {};
+TRICKLE_WITH_ONE_AND_SEVERAL_THREADS(RealClients);
 
-  void start(RelayOptions options) {
-    stop();
-    io_ = std::make_unique<boost::asio::io_context>(1);
-    relay_ = std::make_unique<Relay>(*io_, std::move(options));
-    server_ = std::make_unique<http::Server>(*io_, http::ServerOptions{},
-                                             [this](const auto& exchange) { relay_->handle(exchange); });
-    const auto bound = server_->listen({"127.0.0.1", 0});
-    ASSERT_TRUE(bound);
-    port_ = bound->port;
-    thread_ = std::thread([this] { io_->run(); });
-  }
-  void stop() {
-    if (!thread_.joinable()) return;
-    server_->post([this] {
-      relay_.reset();
-      server_.reset();
-      io_->stop();
-    });
-    thread_.join();
-  }
-
-  // Sends what is given on a new connection; what comes until the server closes it.
-  std::string exchange(const std::string& bytes) {
-    RawClient client(port_);
-    client.send(bytes);
-    return client.read_to_end();
-  }
-  std::string ask(const std::string& request_line, const std::string& headers = "") {
-    return exchange(request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers + "\r\n");
-  }
-  std::string read(const std::string& path) { return dechunk(body_of(ask("GET " + path))); }
-  void wait_until(const std::string& path, const std::string& text) {
-    const auto deadline = std::chrono::steady_clock::now() + RawClient::kDeadline;
-    while (ask("GET " + path).find(text) == std::string::npos) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << path << " never said " << text;
-    }
-  }
-
-  std::unique_ptr<boost::asio::io_context> io_;
-  std::unique_ptr<Relay> relay_;
-  std::unique_ptr<http::Server> server_;
-  std::thread thread_;
-  uint16_t port_ = 0;
-};
-
-TEST_F(RealClients, PostWithContentLength) {
+TEST_P(RealClients, PostWithContentLength) {
   EXPECT_THAT(
       exchange("POST /cam/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"),
       StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(read("/cam/0"), "hello");
 }
 
-TEST_F(RealClients, PostChunkedWithExtensionsAndTrailers) {
+TEST_P(RealClients, PostChunkedWithExtensionsAndTrailers) {
   EXPECT_THAT(
       exchange("POST /cam/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: Chunked\r\n"
                "Trailer: Digest\r\n\r\n5;name=\"quoted; \\\" text\";flag\r\nhello\r\n0006\r\n world\r\n"
@@ -91,7 +34,7 @@ TEST_F(RealClients, PostChunkedWithExtensionsAndTrailers) {
   EXPECT_EQ(read("/cam/0"), "hello world");
 }
 
-TEST_F(RealClients, ExpectContinueIsToldToGoOnAndAnEarlyAnswerInstead) {
+TEST_P(RealClients, ExpectContinueIsToldToGoOnAndAnEarlyAnswerInstead) {
   RawClient client(port_);
   client.send("POST /cam/0 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
   ASSERT_TRUE(client.wait_for("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -103,7 +46,7 @@ TEST_F(RealClients, ExpectContinueIsToldToGoOnAndAnEarlyAnswerInstead) {
       AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("Connection: close\r\n")));
 }
 
-TEST_F(RealClients, OneConnectionPublishesAndReadsManySegments) {
+TEST_P(RealClients, OneConnectionPublishesAndReadsManySegments) {
   RawClient client(port_);
   for (int i = 0; i < 100; ++i) {
     const std::string text = fmt::format("segment {}", i);
@@ -116,7 +59,7 @@ TEST_F(RealClients, OneConnectionPublishesAndReadsManySegments) {
   }
 }
 
-TEST_F(RealClients, PipelinedRequestsAreAnsweredInOrder) {
+TEST_P(RealClients, PipelinedRequestsAreAnsweredInOrder) {
   const std::string answers = exchange(
       "POST /cam/0 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
       "POST /cam/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n"
@@ -132,7 +75,7 @@ TEST_F(RealClients, PipelinedRequestsAreAnsweredInOrder) {
   EXPECT_LT(next, last);
 }
 
-TEST_F(RealClients, HeadIsAnsweredWithoutABodyAndNotOnSegments) {
+TEST_P(RealClients, HeadIsAnsweredWithoutABodyAndNotOnSegments) {
   ask("POST /cam");
   const std::string head = ask("HEAD /cam/next");
   EXPECT_THAT(head, AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Content-Length: 1\r\n")));
@@ -141,7 +84,7 @@ TEST_F(RealClients, HeadIsAnsweredWithoutABodyAndNotOnSegments) {
   EXPECT_THAT(ask("HEAD /cam/live"), StartsWith("HTTP/1.1 405 "));
 }
 
-TEST_F(RealClients, Http10PublishesAndReadsWithoutChunks) {
+TEST_P(RealClients, Http10PublishesAndReadsWithoutChunks) {
   EXPECT_THAT(exchange("POST /cam/0 HTTP/1.0\r\nContent-Length: 3\r\n\r\nold"),
               AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Connection: close\r\n")));
   const std::string answer = exchange("GET /cam/0 HTTP/1.0\r\n\r\n");
@@ -149,7 +92,7 @@ TEST_F(RealClients, Http10PublishesAndReadsWithoutChunks) {
   EXPECT_EQ(body_of(answer), "old");
 }
 
-TEST_F(RealClients, AbsoluteFormTargetsAndEscapedNamesMeanTheSame) {
+TEST_P(RealClients, AbsoluteFormTargetsAndEscapedNamesMeanTheSame) {
   exchange(
       "POST http://proxy.example:80/c%61m/%30 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
       "1\r\n\r\nx");
@@ -158,7 +101,7 @@ TEST_F(RealClients, AbsoluteFormTargetsAndEscapedNamesMeanTheSame) {
   EXPECT_THAT(ask("GET /a%2Fb/0"), StartsWith("HTTP/1.1 400 "));
 }
 
-TEST_F(RealClients, TheProductionBasePathIsServedAndNothingBesideIt) {
+TEST_P(RealClients, TheProductionBasePathIsServedAndNothingBesideIt) {
   RelayOptions options;
   options.base_path = "/ai/trickle/";
   start(options);
@@ -169,7 +112,7 @@ TEST_F(RealClients, TheProductionBasePathIsServedAndNothingBesideIt) {
   }
 }
 
-TEST_F(RealClients, AnIdleWaitingReaderThatClosesIsNoticed) {
+TEST_P(RealClients, AnIdleWaitingReaderThatClosesIsNoticed) {
   ask("POST /cam");
   {
     RawClient reader(port_);
@@ -179,7 +122,7 @@ TEST_F(RealClients, AnIdleWaitingReaderThatClosesIsNoticed) {
   wait_until("/_health", "\"readers\":0,");
 }
 
-TEST_F(RealClients, ABusyStalledReaderThatClosesIsNoticed) {
+TEST_P(RealClients, ABusyStalledReaderThatClosesIsNoticed) {
   RawClient writer(port_);
   writer.send("POST /cam/0 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
   const std::string text(1 << 20, 'b');
@@ -193,7 +136,7 @@ TEST_F(RealClients, ABusyStalledReaderThatClosesIsNoticed) {
   wait_until("/_health", "\"readers\":0,");
 }
 
-TEST_F(RealClients, AnIdlePreconnectAndABusyWriterThatCloseAreNoticed) {
+TEST_P(RealClients, AnIdlePreconnectAndABusyWriterThatCloseAreNoticed) {
   {
     RawClient preconnect(port_);
     preconnect.send("POST /cam/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -208,7 +151,7 @@ TEST_F(RealClients, AnIdlePreconnectAndABusyWriterThatCloseAreNoticed) {
   wait_until("/_channels", "\"bytes\":3,\"writer\":false");
 }
 
-TEST_F(RealClients, ATombstonedChannelStaysDeadForLatePreconnectsAndIsMadeAnew) {
+TEST_P(RealClients, ATombstonedChannelStaysDeadForLatePreconnectsAndIsMadeAnew) {
   exchange("POST /cam/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx");
   RawClient early(port_);
   early.send("POST /cam/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -225,7 +168,7 @@ TEST_F(RealClients, ATombstonedChannelStaysDeadForLatePreconnectsAndIsMadeAnew) 
   EXPECT_EQ(body_of(ask("GET /cam/next")), "0");
 }
 
-TEST_F(RealClients, ManyReadersWaitOnOneSlotThatIsTakenOverAndAllGetItsBytes) {
+TEST_P(RealClients, ManyReadersWaitOnOneSlotThatIsTakenOverAndAllGetItsBytes) {
   ask("POST /cam");
   std::vector<std::unique_ptr<RawClient>> readers;
   for (int i = 0; i < 20; ++i) {

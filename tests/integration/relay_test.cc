@@ -1,17 +1,8 @@
-// The relay behind the real server, spoken to byte by byte.
-#include "trickle/relay.h"
-
+// What the relay answers, request by request, behind the real server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include <boost/asio/post.hpp>
-#include <future>
-#include <thread>
-
-#include "base/log.h"
-#include "integration/raw_client.h"
+#include "integration/relay_fixture.h"
 
 namespace trickle {
 namespace {
@@ -26,89 +17,10 @@ using ::testing::Not;
 using testing::RawClient;
 using ::testing::StartsWith;
 
-std::string chunk(std::string_view text) { return std::string(http::Chunk(text).framed()); }
-std::string cam(int number) { return std::string("/cam/").append(std::to_string(number)); }
-constexpr std::string_view kEnd = "0\r\n\r\n";
+class RelayOverHttp : public testing::RelayTest {};
+TRICKLE_WITH_ONE_AND_SEVERAL_THREADS(RelayOverHttp);
 
-class RelayOverHttp : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { ASSERT_TRUE(log::configure("relay_test", "warning", log::Format::kText)); }
-  void SetUp() override { start({}); }
-  void TearDown() override { stop(); }
-
-  void start(RelayOptions options) {
-    stop();
-    io_ = std::make_unique<boost::asio::io_context>(1);
-    relay_ = std::make_unique<Relay>(*io_, std::move(options));
-    server_ = std::make_unique<http::Server>(*io_, http::ServerOptions{},
-                                             [this](const auto& exchange) { relay_->handle(exchange); });
-    const auto bound = server_->listen({"127.0.0.1", 0});
-    ASSERT_TRUE(bound);
-    port_ = bound->port;
-    thread_ = std::thread([this] { io_->run(); });
-  }
-
-  void stop() {
-    if (!thread_.joinable()) return;
-    server_->post([this] {
-      relay_.reset();
-      server_.reset();
-      io_->stop();
-    });
-    thread_.join();
-  }
-
-  // One request on a connection of its own; the whole answer.
-  std::string ask(const std::string& request_line, const std::string& headers = "",
-                  const std::string& body = "") {
-    RawClient client(port_);
-    std::string request = request_line + " HTTP/1.1\r\nHost: relay\r\nConnection: close\r\n" + headers;
-    if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    client.send(request + "\r\n" + body);
-    return client.read_to_end();
-  }
-  std::string post(const std::string& path, const std::string& body) {
-    return ask("POST " + path, "Content-Type: video/mp2t\r\n", body);
-  }
-
-  // A POST whose head is sent and whose body is up to the test.
-  std::unique_ptr<RawClient> open_post(const std::string& path, const std::string& headers = "") {
-    auto client = std::make_unique<RawClient>(port_);
-    client->send("POST " + path + " HTTP/1.1\r\nHost: relay\r\nTransfer-Encoding: chunked\r\n" + headers +
-                 "\r\n");
-    return client;
-  }
-  std::unique_ptr<RawClient> open_get(const std::string& path) {
-    auto client = std::make_unique<RawClient>(port_);
-    client->send("GET " + path + " HTTP/1.1\r\nHost: relay\r\n\r\n");
-    return client;
-  }
-
-  // What the relay knows is asked until it is so: requests on other connections have no order among each
-  // other.
-  void wait_until(const std::string& path, const std::string& text) {
-    const auto deadline = std::chrono::steady_clock::now() + RawClient::kDeadline;
-    std::string answer;
-    do {
-      answer = ask("GET " + path);
-      if (answer.find(text) != std::string::npos) return;
-    } while (std::chrono::steady_clock::now() < deadline);
-    FAIL() << path << " never said " << text << " but " << answer;
-  }
-  void wait_for_readers(int count) { wait_until("/_health", "\"readers\":" + std::to_string(count) + ","); }
-  void wait_for_writer(int seq) {
-    wait_until("/_channels",
-               fmt::format("\"seq\":{},\"state\":\"waiting\",\"bytes\":0,\"writer\":true", seq));
-  }
-
-  std::unique_ptr<boost::asio::io_context> io_;
-  std::unique_ptr<Relay> relay_;
-  std::unique_ptr<http::Server> server_;
-  std::thread thread_;
-  uint16_t port_ = 0;
-};
-
-TEST_F(RelayOverHttp, CreatesWritesReadsAndDeletes) {
+TEST_P(RelayOverHttp, CreatesWritesReadsAndDeletes) {
   EXPECT_THAT(ask("POST /cam", "Expect-Content: video/mp2t\r\n"), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(body_of(ask("GET /cam/next")), "0");
   EXPECT_THAT(post("/cam/0", "hello"), HasSubstr("Lp-Trickle-Seq: 0\r\n"));
@@ -125,7 +37,7 @@ TEST_F(RelayOverHttp, CreatesWritesReadsAndDeletes) {
   EXPECT_THAT(ask("DELETE /cam"), AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("Invalid stream\n")));
 }
 
-TEST_F(RelayOverHttp, HandsBytesOnWhileTheyArrive) {
+TEST_P(RelayOverHttp, HandsBytesOnWhileTheyArrive) {
   ask("POST /cam");
   auto reader = open_get("/cam/0");
   wait_for_readers(1);
@@ -149,22 +61,7 @@ TEST_F(RelayOverHttp, HandsBytesOnWhileTheyArrive) {
   EXPECT_TRUE(reader->wait_for("1\r\nx\r\n0\r\n\r\n"));
 }
 
-TEST_F(RelayOverHttp, PitfallLastBytesThatComeTogetherWithTheEndArrive) {
-  ask("POST /cam");
-  for (int i = 0; i < 50; ++i) {
-    const std::string path = cam(i);
-    auto reader = open_get(path);
-    wait_for_readers(1);
-    auto writer = open_post(path);
-    writer->send(chunk("begin"));
-    ASSERT_TRUE(reader->wait_for("begin"));
-    writer->send(chunk("last") + std::string(kEnd));
-    ASSERT_TRUE(reader->wait_for("0\r\n\r\n"));
-    EXPECT_EQ(dechunk(body_of(reader->take())), "beginlast");
-  }
-}
-
-TEST_F(RelayOverHttp, WaitsForTheNextSegmentAndKnowsWhatIsNotThere) {
+TEST_P(RelayOverHttp, WaitsForTheNextSegmentAndKnowsWhatIsNotThere) {
   post("/cam/0", "x");
   const std::string missing = ask("GET /cam/7");
   EXPECT_THAT(missing, AllOf(StartsWith("HTTP/1.1 470 "), HasSubstr("Lp-Trickle-Latest: 1\r\n"),
@@ -176,7 +73,7 @@ TEST_F(RelayOverHttp, WaitsForTheNextSegmentAndKnowsWhatIsNotThere) {
   EXPECT_TRUE(reader->wait_for("3\r\none\r\n0\r\n\r\n"));
 }
 
-TEST_F(RelayOverHttp, AnEmptySegmentIsAnEmptyAnswerAndNotTheEnd) {
+TEST_P(RelayOverHttp, AnEmptySegmentIsAnEmptyAnswerAndNotTheEnd) {
   ask("POST /cam");
   auto reader = open_get("/cam/0");
   wait_for_readers(1);
@@ -189,7 +86,7 @@ TEST_F(RelayOverHttp, AnEmptySegmentIsAnEmptyAnswerAndNotTheEnd) {
                                            HasSubstr("Content-Length: 0"), Not(HasSubstr("Closed"))));
 }
 
-TEST_F(RelayOverHttp, KeepsAPreconnectCompany) {
+TEST_P(RelayOverHttp, KeepsAPreconnectCompany) {
   RelayOptions options;
   options.interim_interval = 20ms;
   start(options);
@@ -199,21 +96,7 @@ TEST_F(RelayOverHttp, KeepsAPreconnectCompany) {
   ASSERT_TRUE(writer->wait_for("HTTP/1.1 200 OK"));
 }
 
-TEST_F(RelayOverHttp, PitfallPreconnectsAndReadersAreReleasedWhenTheChannelCloses) {
-  post("/cam/0", "x");
-  auto writer = open_post("/cam/1");
-  wait_for_writer(1);
-  auto reader = open_get("/cam/1");
-  wait_for_readers(1);
-  ask("DELETE /cam");
-  EXPECT_THAT(writer->read_to_end(),
-              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Lp-Trickle-Seq: 1\r\n"),
-                    HasSubstr("Lp-Trickle-Closed: terminated\r\n"), HasSubstr("Connection: close\r\n")));
-  EXPECT_THAT(reader->read_answer(),
-              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Lp-Trickle-Closed: terminated\r\n")));
-}
-
-TEST_F(RelayOverHttp, DeletingASegmentAnswersItsPreconnect) {
+TEST_P(RelayOverHttp, DeletingASegmentAnswersItsPreconnect) {
   ask("POST /cam");
   auto writer = open_post("/cam/0");
   wait_for_writer(0);
@@ -224,50 +107,7 @@ TEST_F(RelayOverHttp, DeletingASegmentAnswersItsPreconnect) {
   EXPECT_THAT(ask("DELETE /other/5"), StartsWith("HTTP/1.1 404 "));
 }
 
-TEST_F(RelayOverHttp, PitfallAPostThatSurvivesItsChannelIsToldSo) {
-  auto writer = open_post("/cam/0");
-  writer->send(chunk("abc"));
-  wait_until("/_channels", "\"bytes\":3");
-  ask("DELETE /cam");
-  EXPECT_THAT(writer->read_to_end(), HasSubstr("Lp-Trickle-Closed: terminated\r\n"));
-}
-
-TEST_F(RelayOverHttp, PitfallALatePreconnectDoesNotBringTheChannelBack) {
-  post("/cam/0", "x");
-  ask("DELETE /cam");
-  auto late = open_post("/cam/1");
-  EXPECT_THAT(late->read_to_end(), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("Connection: close\r\n")));
-  EXPECT_THAT(ask("GET /cam/next"), StartsWith("HTTP/1.1 404 "));
-}
-
-TEST_F(RelayOverHttp, WhoComesAfterTheEndOfAChannelIsToldSoAndHowFarItWent) {
-  for (int i = 0; i < 3; ++i) post("/cam/" + std::to_string(i), "x");
-  ask("DELETE /cam");
-  EXPECT_THAT(ask("GET /cam/1"),
-              AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("Lp-Trickle-Closed: terminated\r\n"),
-                    HasSubstr("Lp-Trickle-Latest: 3\r\n")));
-}
-
-TEST_F(RelayOverHttp, PitfallOddNumbersAreRefusedAndTheChannelLivesOn) {
-  post("/cam/0", "x");
-  for (const std::string odd :
-       {"0x1", "", "9223372036854775807", "-9223372036854775808", "1.5", "abc", "%20", "+1"}) {
-    for (const std::string method : {"GET", "POST", "DELETE"}) {
-      EXPECT_THAT(ask(method + " /cam/" + odd),
-                  AllOf(StartsWith("HTTP/1.1 400 "), HasSubstr("Invalid idx\n")))
-          << method << " " << odd;
-    }
-  }
-  EXPECT_THAT(ask("POST /cam/-2"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(ask("DELETE /cam/-1"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(ask("GET /cam/-7"), StartsWith("HTTP/1.1 470 "));
-  EXPECT_THAT(ask("POST /cam/next"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_EQ(dechunk(body_of(ask("GET /cam/0"))), "x");
-  EXPECT_THAT(ask("POST /new/0x1"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(ask("GET /new/next"), StartsWith("HTTP/1.1 404 "));
-}
-
-TEST_F(RelayOverHttp, ReadsFromTheEndAndTheOldest) {
+TEST_P(RelayOverHttp, ReadsFromTheEndAndTheOldest) {
   for (int i = 0; i < 7; ++i) post(cam(i), std::string("s").append(std::to_string(i)));
   EXPECT_EQ(dechunk(body_of(ask("GET /cam/-3"))), "s5");
   EXPECT_EQ(dechunk(body_of(ask("GET /cam/-6"))), "s2");
@@ -275,67 +115,7 @@ TEST_F(RelayOverHttp, ReadsFromTheEndAndTheOldest) {
   EXPECT_EQ(dechunk(body_of(ask("GET /cam/oldest"))), "s2");
 }
 
-TEST_F(RelayOverHttp, PitfallItNoticesThatAReaderLeft) {
-  ask("POST /cam");
-  {
-    auto waiting = open_get("/cam/0");
-    wait_for_readers(1);
-  }
-  wait_for_readers(0);
-  auto writer = open_post("/cam/0");
-  writer->send(chunk("x"));
-  {
-    auto reading = open_get("/cam/0");
-    ASSERT_TRUE(reading->wait_for("1\r\nx\r\n"));
-    wait_for_readers(1);
-  }
-  wait_for_readers(0);
-}
-
-TEST_F(RelayOverHttp, AVanishedPublishersSegmentGoesOnWhereItBroke) {
-  auto first = open_post("/cam/0");
-  first->send(chunk("abc"));
-  auto reader = open_get("/cam/0");
-  wait_until("/_channels", "\"bytes\":3");
-  first->close();
-  wait_until("/_channels", "\"state\":\"open\",\"bytes\":3,\"writer\":false");
-  auto second = open_post("/cam/0");
-  second->send(chunk("def") + std::string(kEnd));
-  ASSERT_TRUE(reader->wait_for("0\r\n\r\n"));
-  EXPECT_EQ(dechunk(body_of(reader->take())), "abcdef");
-}
-
-TEST_F(RelayOverHttp, AnOlderWriterIsToldThatANewerTookOver) {
-  auto older = open_post("/cam/0");
-  older->send(chunk("old"));
-  wait_until("/_channels", "\"bytes\":3");
-  auto newer = open_post("/cam/0");
-  EXPECT_THAT(older->read_to_end(), AllOf(StartsWith("HTTP/1.1 409 "), HasSubstr("Connection: close\r\n")));
-  newer->send(chunk("new") + std::string(kEnd));
-  EXPECT_THAT(newer->read_answer(), StartsWith("HTTP/1.1 200 "));
-  EXPECT_EQ(dechunk(body_of(ask("GET /cam/0"))), "oldnew");
-}
-
-TEST_F(RelayOverHttp, ACompletePostIsNotReadAgain) {
-  post("/cam/0", "once");
-  auto again = open_post("/cam/0");
-  EXPECT_THAT(again->read_to_end(), AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Lp-Trickle-Seq: 0\r\n")));
-  EXPECT_EQ(dechunk(body_of(ask("GET /cam/0"))), "once");
-  EXPECT_THAT(ask("GET /_health"), HasSubstr("\"late_posts\":1"));
-}
-
-TEST_F(RelayOverHttp, ResetReleasesReadersOfOlderSegments) {
-  auto dead = open_post("/cam/0");
-  dead->send(chunk("dead"));
-  auto reader = open_get("/cam/0");
-  ASSERT_TRUE(reader->wait_for("dead"));
-  post("/cam/1", "");
-  auto fresh = open_post("/cam/1", "Lp-Trickle-Reset: 1\r\n");
-  ASSERT_TRUE(reader->wait_for("0\r\n\r\n"));
-  EXPECT_EQ(dechunk(body_of(reader->take())), "dead");
-}
-
-TEST_F(RelayOverHttp, RefusesChannelsThatMayNotBeMadeBeforeTheBodyIsComplete) {
+TEST_P(RelayOverHttp, RefusesChannelsThatMayNotBeMadeBeforeTheBodyIsComplete) {
   RelayOptions options;
   options.autocreate = false;
   options.channels = {"given"};
@@ -348,46 +128,7 @@ TEST_F(RelayOverHttp, RefusesChannelsThatMayNotBeMadeBeforeTheBodyIsComplete) {
   EXPECT_THAT(post("/given/0", "x"), StartsWith("HTTP/1.1 200 "));
 }
 
-TEST_F(RelayOverHttp, ASegmentOverItsCapIsRefusedAndKeepsWhatItHas) {
-  RelayOptions options;
-  options.max_segment_bytes = 1000;
-  start(options);
-  auto writer = open_post("/cam/0");
-  writer->send(chunk(std::string(1000, 'a')));
-  wait_until("/_channels", "\"bytes\":1000");
-  writer->send(chunk("one too many"));
-  EXPECT_THAT(writer->read_to_end(), AllOf(StartsWith("HTTP/1.1 413 "), HasSubstr("Connection: close\r\n")));
-  EXPECT_EQ(dechunk(body_of(ask("GET /cam/0"))), std::string(1000, 'a'));
-}
-
-TEST_F(RelayOverHttp, AnEvictedReaderIsCutOffWithoutTheEndMark) {
-  auto writer = open_post("/cam/0");
-  writer->send(chunk("part"));
-  auto reader = open_get("/cam/0");
-  ASSERT_TRUE(reader->wait_for("part"));
-  for (int i = 1; i < 7; ++i) post(cam(i), "x");
-  EXPECT_EQ(dechunk(body_of(reader->read_to_end())), "(not whole)");
-  EXPECT_THAT(ask("GET /cam/0"), AllOf(StartsWith("HTTP/1.1 470 "), HasSubstr("Lp-Trickle-Latest: 7\r\n")));
-}
-
-TEST_F(RelayOverHttp, PitfallAStalledReaderHoldsNobodyUpAndIsCutOff) {
-  auto writer = open_post("/cam/0");
-  const std::string megabyte(1 << 20, 'm');
-  writer->send(chunk("x"));
-  auto stalled = open_get("/cam/0");
-  ASSERT_TRUE(stalled->wait_for("\r\nx\r\n"));
-  auto quick = open_get("/cam/0");
-  for (int i = 0; i < 20; ++i) writer->send(chunk(megabyte));
-  writer->send(kEnd);
-  ASSERT_TRUE(quick->wait_for("\r\n0\r\n\r\n"));
-  EXPECT_EQ(dechunk(body_of(quick->take())).size(), 1 + 20 * megabyte.size());
-  EXPECT_THAT(writer->read_answer(), StartsWith("HTTP/1.1 200 "));
-  for (int i = 1; i < 7; ++i) post(cam(i), "x");
-  EXPECT_EQ(dechunk(body_of(stalled->read_to_end())), "(not whole)");
-  wait_for_readers(0);
-}
-
-TEST_F(RelayOverHttp, PublishesChangesOfItsChannels) {
+TEST_P(RelayOverHttp, PublishesChangesOfItsChannels) {
   RelayOptions options;
   options.changefeed = true;
   start(options);
@@ -400,7 +141,7 @@ TEST_F(RelayOverHttp, PublishesChangesOfItsChannels) {
   ASSERT_TRUE(feed->wait_for("{\"removed\":[\"cam\"]}\r\n0\r\n\r\n"));
 }
 
-TEST_F(RelayOverHttp, ReservedNamesCannotBeWrittenOrDeleted) {
+TEST_P(RelayOverHttp, ReservedNamesCannotBeWrittenOrDeleted) {
   RelayOptions options;
   options.changefeed = true;
   start(options);
@@ -411,7 +152,7 @@ TEST_F(RelayOverHttp, ReservedNamesCannotBeWrittenOrDeleted) {
   }
 }
 
-TEST_F(RelayOverHttp, AnswersWhatItDoesNotDoWithWhatItDoes) {
+TEST_P(RelayOverHttp, AnswersWhatItDoesNotDoWithWhatItDoes) {
   post("/cam/0", "x");
   EXPECT_THAT(ask("PUT /cam/0"),
               AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, POST, DELETE\r\n")));
@@ -426,7 +167,7 @@ TEST_F(RelayOverHttp, AnswersWhatItDoesNotDoWithWhatItDoes) {
   EXPECT_THAT(ask("GET /a%2Fb/0"), StartsWith("HTTP/1.1 400 "));
 }
 
-TEST_F(RelayOverHttp, ServesUnderItsBasePath) {
+TEST_P(RelayOverHttp, ServesUnderItsBasePath) {
   RelayOptions options;
   options.base_path = "/ai/trickle/";
   start(options);
@@ -434,7 +175,7 @@ TEST_F(RelayOverHttp, ServesUnderItsBasePath) {
   EXPECT_THAT(post("/cam/0", "x"), StartsWith("HTTP/1.1 404 "));
 }
 
-TEST_F(RelayOverHttp, LiveIsOneBodyOverManySegments) {
+TEST_P(RelayOverHttp, LiveIsOneBodyOverManySegments) {
   post("/cam/0", "before");
   post("/cam/1", "one");
   auto live = open_get("/cam/live");
@@ -454,7 +195,7 @@ TEST_F(RelayOverHttp, LiveIsOneBodyOverManySegments) {
   EXPECT_EQ(dechunk(body_of(live->take())), "onetwomoreseven");
 }
 
-TEST_F(RelayOverHttp, LiveWaitsForTheFirstByte) {
+TEST_P(RelayOverHttp, LiveWaitsForTheFirstByte) {
   ask("POST /cam", "Expect-Content: video/mp2t\r\n");
   auto live = open_get("/cam/live");
   wait_for_readers(1);
@@ -465,49 +206,7 @@ TEST_F(RelayOverHttp, LiveWaitsForTheFirstByte) {
   EXPECT_THAT(ask("GET /none/live"), StartsWith("HTTP/1.1 404 "));
 }
 
-TEST_F(RelayOverHttp, EndsIdleChannels) {
-  RelayOptions options;
-  options.idle_timeout = 100ms;
-  start(options);
-  ask("POST /cam");
-  auto reader = open_get("/cam/0");
-  EXPECT_THAT(reader->read_answer(), HasSubstr("Lp-Trickle-Closed: terminated\r\n"));
-  EXPECT_THAT(ask("GET /cam/next"), StartsWith("HTTP/1.1 404 "));
-}
-
-TEST_F(RelayOverHttp, ShutdownTellsReadersAndLetsAWriterEnd) {
-  RelayOptions options;
-  options.changefeed = true;
-  start(options);
-  auto writer = open_post("/cam/0");
-  writer->send(chunk("abc"));
-  auto reader = open_get("/cam/0");
-  ASSERT_TRUE(reader->wait_for("abc"));
-  auto waiting = open_get("/cam/1");
-  auto feed = open_get("/_changes/1");
-  wait_for_readers(3);
-  std::promise<void> done;
-  server_->post([&] { relay_->shutdown(20s, [&] { done.set_value(); }); });
-  EXPECT_THAT(waiting->read_answer(), HasSubstr("Lp-Trickle-Closed: terminated\r\n"));
-  ASSERT_TRUE(feed->wait_for("{\"removed\":[\"cam\"]}"));
-  writer->send(chunk("def") + std::string(kEnd));
-  EXPECT_THAT(writer->read_answer(), HasSubstr("Lp-Trickle-Closed: terminated\r\n"));
-  ASSERT_TRUE(reader->wait_for("0\r\n\r\n"));
-  EXPECT_EQ(dechunk(body_of(reader->take())), "abcdef");
-  EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
-}
-
-TEST_F(RelayOverHttp, ShutdownWaitsNoLongerThanItsDrainTime) {
-  auto writer = open_post("/cam/0");
-  writer->send(chunk("abc"));
-  wait_until("/_channels", "\"bytes\":3");
-  std::promise<void> done;
-  server_->post([&] { relay_->shutdown(50ms, [&] { done.set_value(); }); });
-  EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
-  EXPECT_THAT(writer->read_to_end(), HasSubstr("Lp-Trickle-Closed: terminated\r\n"));
-}
-
-TEST_F(RelayOverHttp, ManyReadersGetEveryByteInOrder) {
+TEST_P(RelayOverHttp, ManyReadersGetEveryByteInOrder) {
   ask("POST /cam");
   constexpr int kReaders = 50;
   constexpr int kSegments = 20;

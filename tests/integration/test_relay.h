@@ -3,44 +3,19 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <future>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "http/server.h"
+#include "integration/server_thread.h"
 #include "media/splitter.h"
-#include "trickle/relay.h"
+#include "trickle/relay_server.h"
 #include "trickle/trickle.h"
 
 namespace trickle::testing {
 
 class TestRelay {
  public:
-  TestRelay() : io_(1) {
-    RelayOptions options;
-    options.window = 1000;
-    relay_ = std::make_unique<Relay>(io_, std::move(options));
-    server_ = std::make_unique<http::Server>(io_, http::ServerOptions{},
-                                             [this](const auto& exchange) { relay_->handle(exchange); });
-    const auto bound = server_->listen({"127.0.0.1", 0});
-    EXPECT_TRUE(bound);
-    url_ = "http://127.0.0.1:" + std::to_string(bound->port) + "/";
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~TestRelay() {
-    server_->post([this] {
-      relay_.reset();
-      server_.reset();
-      io_.stop();
-    });
-    thread_.join();
-  }
-  TestRelay(const TestRelay&) = delete;
-  TestRelay& operator=(const TestRelay&) = delete;
-
   [[nodiscard]] std::string url(const std::string& channel) const { return url_ + channel; }
 
   /// Each document a segment; the channel stays.
@@ -92,11 +67,14 @@ class TestRelay {
   }
 
  private:
-  boost::asio::io_context io_;
-  std::unique_ptr<Relay> relay_;
-  std::unique_ptr<http::Server> server_;
-  std::string url_;
-  std::thread thread_;
+  static RelayOptions options() {
+    RelayOptions options;
+    options.window = 1000;
+    return options;
+  }
+
+  ServerThread<RelayServer> relay_{options(), http::ServerOptions{}};
+  std::string url_ = "http://127.0.0.1:" + std::to_string(relay_.port()) + "/";
 };
 
 inline std::string joined(const std::vector<std::string>& segments) {

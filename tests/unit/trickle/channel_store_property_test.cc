@@ -1,24 +1,28 @@
-// Random clients against the store and, step by step, against a model of the rules that is as plain as can
-// be: whole strings instead of chunks, lists that are searched, no caps. TRICKLE_PROPERTY_SEED repeats a run,
-// TRICKLE_PROPERTY_SECONDS makes it longer.
+// Random clients against the store and, step by step, against a model of its rules; and the same through the
+// views of several threads. TRICKLE_PROPERTY_SEED repeats a run, TRICKLE_PROPERTY_SECONDS makes it longer.
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <array>
 #include <cstdlib>
-#include <deque>
 #include <map>
 #include <random>
-#include <set>
 
 #include "trickle/channel_store.h"
+#include "trickle/shared_store.h"
+#include "unit/trickle/store_model.h"
 
 namespace trickle {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::kModelChannels;
+using testing::kModelWindow;
+using testing::ModelChannel;
+using testing::ModelChannelPtr;
+using testing::ModelSegment;
+using testing::ModelSegmentPtr;
+using testing::StoreModel;
 
-constexpr SegmentNumber kWindow = 3;
-constexpr size_t kMaxChannels = 3;
 constexpr size_t kMaxClients = 12;  // Of each kind.
 
 // The bytes that every writer of this test sends: their position in their segment says what they are.
@@ -30,246 +34,32 @@ std::string content(uint64_t segment_id, size_t from, size_t count) {
   return text;
 }
 
-struct ModelSegment {
-  SegmentNumber number;
-  uint64_t id;  // Unlike its number never used twice.
-  std::string bytes{};
-  SegmentState state = SegmentState::kWaiting;
-  int writer = 0;  // The client that writes it, 0: none.
-  int readers = 0;
-
-  bool ended() const { return state == SegmentState::kClosed || state == SegmentState::kEvicted; }
-  bool written() const { return state == SegmentState::kOpen || state == SegmentState::kClosed; }
-};
-using ModelSegmentPtr = std::shared_ptr<ModelSegment>;
-
-struct ModelChannel {
-  SegmentNumber next = 0;
-  SegmentNumber highest_evicted = -1;
-  bool closed = false;
-  TimePoint last_write;
-  std::vector<ModelSegmentPtr> segments;  // In the order of their numbers.
-
-  ModelSegmentPtr at(SegmentNumber number) const {
-    for (const auto& segment : segments) {
-      if (segment->number == number) return segment;
-    }
-    return nullptr;
-  }
-  SegmentNumber oldest_acceptable() const { return std::max(highest_evicted + 1, next - kWindow); }
-  bool accepts(SegmentNumber number) const {
-    if (const auto segment = at(number)) return !segment->ended();
-    return number >= next || number >= oldest_acceptable();
-  }
-};
-using ModelChannelPtr = std::shared_ptr<ModelChannel>;
-
-// The rules of wire.md, one function for each request.
-class Model {
+// A store, or views of one: each client stays with one of them.
+class Stores {
  public:
-  explicit Model(const Clock& clock) : clock_(clock) {}
-
-  std::map<std::string, ModelChannelPtr> channels;
-  std::map<int, WriterEnd> lost;  // How clients lost their segments in this step.
-
-  ModelChannelPtr find(const std::string& name) const {
-    const auto found = channels.find(name);
-    return found == channels.end() ? nullptr : found->second;
-  }
-
-  CreateStatus create(const std::string& name) {
-    if (find(name)) return CreateStatus::kExists;
-    if (channels.size() >= kMaxChannels) return CreateStatus::kTooManyChannels;
-    add(name);
-    return CreateStatus::kCreated;
-  }
-
-  WriteStatus post(const std::string& name, std::optional<SegmentNumber> number, bool reset, bool may_create,
-                   int client, ModelSegmentPtr& segment) {
-    auto channel = find(name);
-    if (channel && number && restarts(*channel, *number, reset)) {
-      end(name);
-      channel = add(name);
+  Stores(size_t views, const Clock& clock) {
+    StoreLimits limits;
+    limits.window = static_cast<size_t>(kModelWindow);
+    limits.max_channels = kModelChannels;
+    auto store = make_memory_store(limits, clock);
+    if (views == 0) {
+      all_.push_back(std::move(store));
+      return;
     }
-    if (!channel) {
-      const bool late = number.value_or(0) > 0 && !reset && tombstones_.count(name) > 0 &&
-                        clock_.now() < tombstones_.at(name);
-      if (!may_create || late) return WriteStatus::kNoChannel;
-      if (channels.size() >= kMaxChannels) return WriteStatus::kTooManyChannels;
-      channel = add(name);
+    const auto shared = share_store(std::move(store));
+    while (all_.size() < views) {
+      auto view = std::make_unique<StoreView>(shared, [this, i = all_.size()] { catch_up(i); });
+      all_.push_back(std::move(view));
     }
-    const SegmentNumber wanted = number.value_or(channel->next);
-    if (!channel->accepts(wanted)) return WriteStatus::kAlreadyClosed;
-    segment = channel->at(wanted);
-    if (!segment) segment = add_segment(*channel, wanted);
-    if (reset) {
-      const auto segments = channel->segments;
-      for (const auto& older : segments) {
-        if (older->number < wanted && !older->ended()) close(*channel, older, WriterEnd::kSegmentClosed);
-      }
-    }
-    end_writer(*segment, WriterEnd::kSuperseded);
-    segment->writer = client;
-    return WriteStatus::kGranted;
   }
-
-  void append(const std::string& name, const ModelSegmentPtr& segment, const std::string& bytes) {
-    ModelChannel& channel = *find(name);
-    if (segment->state == SegmentState::kWaiting) {
-      segment->state = SegmentState::kOpen;
-      written(channel, *segment);
-    }
-    segment->bytes += bytes;
-    channel.last_write = clock_.now();
-  }
-
-  void finish(const std::string& name, const ModelSegmentPtr& segment) {
-    segment->writer = 0;
-    close(*find(name), segment, WriterEnd::kSegmentClosed);
-  }
-
-  void vanish(const std::string& name, const ModelSegmentPtr& segment) {
-    segment->writer = 0;
-    if (const auto channel = find(name)) forget(*channel, segment);
-  }
-
-  CloseStatus delete_segment(const std::string& name, SegmentNumber number) {
-    const auto channel = find(name);
-    if (!channel) return CloseStatus::kNoChannel;
-    const auto segment = channel->at(number);
-    if (!segment) return CloseStatus::kNoSegment;
-    if (!segment->ended()) close(*channel, segment, WriterEnd::kSegmentClosed);
-    return CloseStatus::kClosed;
-  }
-
-  bool remove(const std::string& name) {
-    if (!find(name)) return false;
-    end(name);
-    tombstones_[name] = clock_.now() + 60s;
-    return true;
-  }
-
-  void sweep() {
-    std::vector<std::string> idle;
-    for (const auto& [name, channel] : channels) {
-      if (clock_.now() - channel->last_write > 5min) idle.push_back(name);
-    }
-    for (const auto& name : idle) remove(name);
-  }
-
-  // Null with `status` for what is not there.
-  ModelSegmentPtr get(const std::string& name, ReadSelector selector, ReadStatus& status) {
-    const auto channel = find(name);
-    status = ReadStatus::kNoChannel;
-    if (!channel) return nullptr;
-    status = ReadStatus::kSegment;
-    const SegmentNumber number = resolve(*channel, selector);
-    auto segment = channel->at(number);
-    if (!segment && (number == channel->next || (channel->next == 0 && number == 1)))
-      segment = add_segment(*channel, number);
-    if (!segment) status = ReadStatus::kNoSegment;
-    if (segment) ++segment->readers;
-    return segment;
-  }
-
-  void leave(const std::string& name, const ModelSegmentPtr& segment) {
-    --segment->readers;
-    if (const auto channel = find(name)) forget(*channel, segment);
-  }
+  [[nodiscard]] size_t count() const { return all_.size(); }
+  [[nodiscard]] ChannelStore& operator[](size_t i) { return *all_[i]; }
 
  private:
-  ModelChannelPtr add(const std::string& name) {
-    auto channel = std::make_shared<ModelChannel>();
-    channel->last_write = clock_.now();
-    channels[name] = channel;
-    tombstones_.erase(name);
-    return channel;
-  }
+  // There is one thread only, so that the model knows what must have been told after each step.
+  void catch_up(size_t i) { static_cast<StoreView&>(*all_[i]).catch_up(); }
 
-  ModelSegmentPtr add_segment(ModelChannel& channel, SegmentNumber number) {
-    auto segment = std::make_shared<ModelSegment>(ModelSegment{number, ++ids_});
-    channel.segments.push_back(segment);
-    std::sort(channel.segments.begin(), channel.segments.end(),
-              [](const auto& a, const auto& b) { return a->number < b->number; });
-    return segment;
-  }
-
-  bool restarts(const ModelChannel& channel, SegmentNumber number, bool reset) const {
-    if (number >= channel.next || channel.accepts(number)) return false;
-    const bool writing = std::any_of(
-        channel.segments.begin(), channel.segments.end(),
-        [](const auto& segment) { return segment->state == SegmentState::kOpen && segment->writer != 0; });
-    return reset || (!writing && clock_.now() - channel.last_write >= 5s);
-  }
-
-  static SegmentNumber resolve(const ModelChannel& channel, ReadSelector selector) {
-    if (selector.kind == ReadSelector::Kind::kNumber) return selector.value;
-    if (selector.kind == ReadSelector::Kind::kFromEnd) {
-      const SegmentNumber number = channel.next - (selector.value - 1);
-      return selector.value == 2 ? std::max<SegmentNumber>(number, 0) : number;
-    }
-    for (const auto& segment : channel.segments) {
-      if (segment->written()) return segment->number;
-    }
-    return channel.next;
-  }
-
-  void end_writer(ModelSegment& segment, WriterEnd why) {
-    if (segment.writer != 0) lost[std::exchange(segment.writer, 0)] = why;
-  }
-
-  void close(ModelChannel& channel, const ModelSegmentPtr& segment, WriterEnd why) {
-    const bool waiting = segment->state == SegmentState::kWaiting;
-    segment->state = SegmentState::kClosed;
-    end_writer(*segment, why);
-    channel.last_write = clock_.now();
-    if (waiting) written(channel, *segment);
-  }
-
-  void written(ModelChannel& channel, const ModelSegment& segment) {
-    channel.next = std::max(channel.next, segment.number + 1);
-    const auto count = [&] {
-      return std::count_if(channel.segments.begin(), channel.segments.end(),
-                           [](const auto& other) { return other->written(); });
-    };
-    while (count() > kWindow) {
-      const auto oldest = *std::find_if(channel.segments.begin(), channel.segments.end(),
-                                        [](const auto& other) { return other->written(); });
-      channel.highest_evicted = std::max(channel.highest_evicted, oldest->number);
-      evict(channel, oldest);
-    }
-    while (!channel.segments.empty() && !channel.segments.front()->written() &&
-           channel.segments.front()->number < channel.oldest_acceptable()) {
-      evict(channel, ModelSegmentPtr(channel.segments.front()));
-    }
-  }
-
-  void evict(ModelChannel& channel, const ModelSegmentPtr& segment) {
-    segment->state = SegmentState::kEvicted;
-    end_writer(*segment, WriterEnd::kSegmentClosed);
-    channel.segments.erase(std::find(channel.segments.begin(), channel.segments.end(), segment));
-  }
-
-  // Nobody waits for it any more.
-  void forget(ModelChannel& channel, const ModelSegmentPtr& segment) {
-    if (segment->state != SegmentState::kWaiting || segment->writer != 0 || segment->readers > 0) return;
-    const auto found = std::find(channel.segments.begin(), channel.segments.end(), segment);
-    if (found != channel.segments.end()) channel.segments.erase(found);
-  }
-
-  void end(const std::string& name) {
-    const auto channel = find(name);
-    channel->closed = true;
-    for (const auto& segment : channel->segments) {
-      if (!segment->ended()) segment->state = SegmentState::kClosed;
-      end_writer(*segment, WriterEnd::kChannelClosed);
-    }
-    channels.erase(name);
-  }
-
-  const Clock& clock_;
-  std::map<std::string, TimePoint> tombstones_;
-  uint64_t ids_ = 0;
+  std::vector<std::unique_ptr<ChannelStore>> all_;
 };
 
 struct WritingClient final : WriterListener {
@@ -286,6 +76,7 @@ struct WritingClient final : WriterListener {
 
 // Reads like a slow connection: some chunks, sometimes, with a cursor of its own.
 struct ReadingClient final : ChangeListener {
+  ChannelStore* store = nullptr;
   std::string channel;
   ReadGrant grant;
   ModelSegmentPtr model;
@@ -305,12 +96,7 @@ struct ReadingClient final : ChangeListener {
 
 class StoreAgainstModel {
  public:
-  explicit StoreAgainstModel(uint64_t seed) : random_(seed), model_(clock_) {
-    StoreLimits limits;
-    limits.window = static_cast<size_t>(kWindow);
-    limits.max_channels = kMaxChannels;
-    store_ = make_memory_store(limits, clock_);
-  }
+  StoreAgainstModel(uint64_t seed, size_t views) : random_(seed), model_(clock_), stores_(views, clock_) {}
 
   void step() {
     model_.lost.clear();
@@ -346,15 +132,16 @@ class StoreAgainstModel {
     writers_.clear();
     for (auto& reader : readers_) release(*reader);
     readers_.clear();
-    for (const char* name : kNames) store_->remove(name);
-    EXPECT_EQ(store_->totals().channels, 0u);
-    EXPECT_EQ(store_->totals().footprint_bytes, 0u);
+    for (const char* name : kNames) store().remove(name);
+    EXPECT_EQ(store().totals().channels, 0u);
+    EXPECT_EQ(store().totals().footprint_bytes, 0u);
   }
 
  private:
   static constexpr const char* kNames[] = {"a", "b", "c", "d"};
 
   size_t below(size_t limit) { return random_() % limit; }
+  ChannelStore& store() { return stores_[stores_.count() == 1 ? 0 : below(stores_.count())]; }
   bool one_in(size_t times) { return below(times) == 0; }
   std::string name() { return kNames[one_in(8) ? 1 + below(3) : 0]; }
 
@@ -379,7 +166,7 @@ class StoreAgainstModel {
     request.may_create = !one_in(6);
     const WriteStatus expected = model_.post(client->channel, request.number, request.reset,
                                              request.may_create, client->id, client->model);
-    client->grant = store_->open_write(request, *client);
+    client->grant = store().open_write(request, *client);
     ASSERT_EQ(client->grant.status, expected);
     if (expected != WriteStatus::kGranted) return;
     ASSERT_EQ(client->grant.number, client->model->number);
@@ -428,7 +215,8 @@ class StoreAgainstModel {
     if (one_in(8)) selector = {ReadSelector::Kind::kOldest};
     ReadStatus expected{};
     client->model = model_.get(client->channel, selector, expected);
-    client->grant = store_->open_read(client->channel, selector);
+    client->store = &store();
+    client->grant = client->store->open_read(client->channel, selector);
     ASSERT_EQ(client->grant.status, expected);
     if (expected != ReadStatus::kNoChannel) {
       ASSERT_EQ(client->grant.latest, model_.find(client->channel)->next);
@@ -450,7 +238,7 @@ class StoreAgainstModel {
   void release(ReadingClient& reader) {
     model_.leave(reader.channel, reader.model);
     reader.unlink();
-    store_->release(reader.grant.segment);
+    reader.store->release(reader.grant.segment);
   }
 
   void leave() {
@@ -464,19 +252,19 @@ class StoreAgainstModel {
     const std::string channel = name();
     const SegmentNumber which = number(channel);
     const CloseStatus expected = model_.delete_segment(channel, which);
-    ASSERT_EQ(store_->close_segment(channel, which), expected);
+    ASSERT_EQ(store().close_segment(channel, which), expected);
   }
 
   void remove() {
     const std::string channel = name();
     const bool expected = model_.remove(channel);
-    ASSERT_EQ(store_->remove(channel), expected);
+    ASSERT_EQ(store().remove(channel), expected);
   }
 
   void create() {
     const std::string channel = name();
     const CreateStatus expected = model_.create(channel);
-    ASSERT_EQ(store_->create(channel, {}, true), expected);
+    ASSERT_EQ(store().create(channel, {}, true), expected);
   }
 
   void pass_time() {
@@ -484,7 +272,7 @@ class StoreAgainstModel {
     clock_.advance(kSteps[below(one_in(6) ? 7 : 4)]);
     if (!one_in(3)) return;
     model_.sweep();
-    store_->sweep();
+    store().sweep();
   }
 
   // After every step the store and the model agree about everything that can be seen.
@@ -501,7 +289,7 @@ class StoreAgainstModel {
   }
 
   void check_channels() {
-    const auto reports = store_->report();
+    const auto reports = store().report();
     ASSERT_EQ(reports.size(), model_.channels.size());
     for (const auto& report : reports) {
       const ModelChannel& channel = *model_.find(report.name);
@@ -540,8 +328,8 @@ class StoreAgainstModel {
 
   std::mt19937_64 random_;
   FakeClock clock_;
-  Model model_;
-  std::unique_ptr<ChannelStore> store_;
+  StoreModel model_;
+  Stores stores_;
   std::vector<std::unique_ptr<WritingClient>> writers_;
   std::vector<std::unique_ptr<ReadingClient>> readers_;
   std::map<const ModelChannel*, SegmentNumber> next_of_;
@@ -554,16 +342,19 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-TEST(StoreProperty, BehavesAsTheModelWhateverClientsDo) {
+// The argument: how many views; 0 is the store itself.
+class StoreProperty : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(StoreProperty, BehavesAsTheModelWhateverClientsDo) {
   const uint64_t first_seed = number_from("TRICKLE_PROPERTY_SEED", std::random_device()());
   const auto until =
-      std::chrono::steady_clock::now() + std::chrono::seconds(number_from("TRICKLE_PROPERTY_SECONDS", 3));
+      std::chrono::steady_clock::now() + std::chrono::seconds(number_from("TRICKLE_PROPERTY_SECONDS", 1));
   uint64_t steps = 0;
   uint64_t runs = 0;
   do {
     const uint64_t seed = first_seed + runs++;
     SCOPED_TRACE("TRICKLE_PROPERTY_SEED=" + std::to_string(seed));
-    StoreAgainstModel play(seed);
+    StoreAgainstModel play(seed, GetParam());
     for (int i = 0; i < 2000; ++i, ++steps) {
       ASSERT_NO_FATAL_FAILURE(play.step()) << "step " << i;
       if (::testing::Test::HasFailure()) return;
@@ -572,6 +363,9 @@ TEST(StoreProperty, BehavesAsTheModelWhateverClientsDo) {
   } while (!::testing::Test::HasFailure() && std::chrono::steady_clock::now() < until);
   std::cout << "seed " << first_seed << ": " << runs << " runs, " << steps << " steps\n";
 }
+
+INSTANTIATE_TEST_SUITE_P(Itself, StoreProperty, ::testing::Values(0));
+INSTANTIATE_TEST_SUITE_P(SeenByThreads, StoreProperty, ::testing::Values(1, 3));
 
 }  // namespace
 }  // namespace trickle

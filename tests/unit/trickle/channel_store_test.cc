@@ -528,16 +528,32 @@ TEST_F(Store, TellsTheObserverOfEachChannelMadeAndEnded) {
   EXPECT_THAT(changes, ElementsAre("+a", "+cam", "-cam", "+cam", "-a"));
 }
 
+TEST_F(Store, TellsHowMuchReadersAreSentInASecond) {
+  store_->create("cam", {}, true);
+  EXPECT_EQ(store_->report().at(0).bytes_out_rate, 0);
+  const auto sent = store_->find("cam")->bytes_out;
+  for (int i = 0; i < 20; ++i) {
+    *sent += 3000;
+    clock_.advance(1s);
+    EXPECT_EQ(store_->report().at(0).bytes_out, 3000u * (static_cast<unsigned>(i) + 1));
+  }
+  EXPECT_NEAR(store_->report().at(0).bytes_out_rate, 3000, 400);
+  clock_.advance(60s);
+  EXPECT_LT(store_->report().at(0).bytes_out_rate, 1);
+}
+
 TEST_F(Store, AnEndlessReaderFollowsOverGaps) {
   write(0, "x");
-  const auto head = store_->find("cam");
-  EXPECT_EQ(store_->follow(*head, 0), nullptr);
+  const auto first = get(0);
+  EXPECT_EQ(store_->follow(first->grant.segment), nullptr);
   auto announced = post(1);
-  ASSERT_NE(store_->follow(*head, 0), nullptr);
-  EXPECT_EQ(store_->follow(*head, 0)->number(), 1);
-  announced.reset();
+  const auto second = store_->follow(first->grant.segment);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->number(), 1);
   write(4, "x");
-  EXPECT_EQ(store_->follow(*head, 0)->number(), 4);
+  EXPECT_EQ(store_->follow(second), nullptr) << "its writer may still begin";
+  announced.reset();
+  EXPECT_EQ(store_->follow(second)->number(), 4);
 }
 
 }  // namespace

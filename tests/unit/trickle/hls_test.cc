@@ -178,7 +178,7 @@ class ChannelPlaylist : public ::testing::Test {
     return std::move(grant.writer);
   }
   void write(SegmentNumber number, std::string_view bytes) { begin(number, bytes)->finish(); }
-  std::string text() { return channels_.update(store_->find("cam"), *store_).text(false, ""); }
+  std::string text() { return channels_.update(*store_->find("cam"), *store_).text(false, ""); }
 
   FakeClock clock_;
   Listener listener_;
@@ -187,7 +187,7 @@ class ChannelPlaylist : public ::testing::Test {
 };
 
 TEST_F(ChannelPlaylist, ListsOnlySegmentsThatAreCompleteAndHaveBytes) {
-  EXPECT_TRUE(channels_.update(store_->find("cam"), *store_).empty());
+  EXPECT_TRUE(channels_.update(*store_->find("cam"), *store_).empty());
   write(0, second_of_video(0));
   write(1, "");
   auto open = begin(2, second_of_video(kSecond));
@@ -236,19 +236,19 @@ TEST_F(ChannelPlaylist, WithoutTimestampsASegmentLastsAsLongAsItWasWritten) {
 
 TEST_F(ChannelPlaylist, IsKeptForAMinuteAfterTheEnd) {
   write(0, second_of_video(0));
-  EXPECT_EQ(channels_.ended("cam"), nullptr);
+  EXPECT_FALSE(channels_.ended("cam", *store_));
   text();
-  EXPECT_EQ(channels_.ended("cam"), nullptr);
+  EXPECT_FALSE(channels_.ended("cam", *store_));
   store_->remove("cam");
-  ASSERT_NE(channels_.ended("cam"), nullptr);
-  EXPECT_THAT(channels_.ended("cam")->text(true, ""), EndsWith("0\n#EXT-X-ENDLIST\n"));
-  channels_.sweep(clock_.now());
+  ASSERT_TRUE(channels_.ended("cam", *store_));
+  EXPECT_THAT(channels_.ended("cam", *store_)->text(true, ""), EndsWith("0\n#EXT-X-ENDLIST\n"));
+  channels_.sweep(*store_, clock_.now());
   clock_.advance(59s);
-  channels_.sweep(clock_.now());
-  EXPECT_NE(channels_.ended("cam"), nullptr);
+  channels_.sweep(*store_, clock_.now());
+  EXPECT_TRUE(channels_.ended("cam", *store_));
   clock_.advance(1s);
-  channels_.sweep(clock_.now());
-  EXPECT_EQ(channels_.ended("cam"), nullptr);
+  channels_.sweep(*store_, clock_.now());
+  EXPECT_FALSE(channels_.ended("cam", *store_));
 }
 
 TEST_F(ChannelPlaylist, AChannelThatBeginsAnewBeginsAnewHereToo) {

@@ -38,10 +38,14 @@ TEST(DelayHistogram, EveryBoundBelongsToItsOwnBucketAndTheTailToNone) {
 
 TEST(RelayNumbers, AddUp) {
   RelayNumbers one;
-  one.deliveries = 1;
+  ++one.deliveries;
+  ++one.readers;
   one.delay.record(1ms);
-  RelayNumbers sum = one;
+  RelayNumbers sum;
   sum.add(one);
+  --one.readers;
+  sum.add(one);
+  EXPECT_EQ(sum.readers, 1u);
   EXPECT_EQ(sum.deliveries, 2u);
   EXPECT_EQ(sum.delay.count(), 2u);
 }
