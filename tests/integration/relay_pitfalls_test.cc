@@ -109,6 +109,7 @@ TEST_P(RelayPitfalls, PitfallItNoticesThatAReaderLeft) {
 }
 
 TEST_P(RelayPitfalls, AVanishedPublishersSegmentGoesOnWhereItBroke) {
+  ask("POST /cam");
   auto first = open_post("/cam/0");
   first->send(chunk("abc"));
   auto reader = open_get("/cam/0");
@@ -141,6 +142,7 @@ TEST_P(RelayPitfalls, ACompletePostIsNotReadAgain) {
 }
 
 TEST_P(RelayPitfalls, ResetReleasesReadersOfOlderSegments) {
+  ask("POST /cam");
   auto dead = open_post("/cam/0");
   dead->send(chunk("dead"));
   auto reader = open_get("/cam/0");
@@ -164,6 +166,7 @@ TEST_P(RelayPitfalls, ASegmentOverItsCapIsRefusedAndKeepsWhatItHas) {
 }
 
 TEST_P(RelayPitfalls, AnEvictedReaderIsCutOffWithoutTheEndMark) {
+  ask("POST /cam");
   auto writer = open_post("/cam/0");
   writer->send(chunk("part"));
   auto reader = open_get("/cam/0");
@@ -175,6 +178,7 @@ TEST_P(RelayPitfalls, AnEvictedReaderIsCutOffWithoutTheEndMark) {
 }
 
 TEST_P(RelayPitfalls, PitfallAStalledReaderHoldsNobodyUpAndIsCutOff) {
+  ask("POST /cam");
   auto writer = open_post("/cam/0");
   const std::string megabyte(1 << 20, 'm');
   writer->send(chunk("x"));
@@ -206,6 +210,7 @@ TEST_P(RelayPitfalls, ShutdownTellsReadersAndLetsAWriterEnd) {
   RelayOptions options;
   options.changefeed = true;
   start(options);
+  ask("POST /cam");
   auto writer = open_post("/cam/0");
   writer->send(chunk("abc"));
   auto reader = open_get("/cam/0");
