@@ -10,8 +10,9 @@ namespace trickle {
 std::optional<int64_t> parse_sequence(std::string_view text) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool all = error == std::errc() && end == text.data() + text.size() && !text.empty();
-  if (!all || number < 0 || number == std::numeric_limits<int64_t>::max()) return std::nullopt;
+  const bool all = error == std::errc() && end == text.data() + text.size();
+  if (!all || text.empty() || text.front() == '-' || number == std::numeric_limits<int64_t>::max())
+    return std::nullopt;
   return number;
 }
 

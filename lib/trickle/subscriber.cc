@@ -154,8 +154,9 @@ std::optional<Verdict> SubscriberImpl::look_at_head() {
     return std::nullopt;
   }
   const Answer answer = read_answer(*head);
-  // The short body of an error is read to its end, so that the connection can be used again.
-  const bool worth_keeping = answer.status == kStatusNoSegment || answer.status >= 500;
+  // A short body is read to its end, so that the connection can be used again.
+  const bool worth_keeping =
+      answer.status == kStatusNoSegment || answer.status >= 500 || state_.ask().number == "next";
   if (worth_keeping && !current_->done() && clock_.now() - current_->started_at() < kSilentPreconnect) {
     current_->consume(current_->received().size());
     return std::nullopt;

@@ -13,15 +13,22 @@
 namespace trickle {
 namespace {
 
-// The word of --start as the last part of a URL; nothing when it is none.
+constexpr const char* kNext = "next";
+
+// -N: how many segments back from the next one; nothing when it isn't that.
+std::optional<int64_t> start_back(std::string_view start) {
+  const auto back = start.starts_with('-') ? parse_sequence(start.substr(1)) : std::nullopt;
+  return back && *back > 0 ? back : std::nullopt;
+}
+
+// The word of --start as the last part of a URL; nothing when it is none. Not every server understands more
+// than -1 and -2: for the others their number is found by that of the next one.
 std::optional<std::string> start_word(std::string_view start) {
   if (start == "current") return "-2";
   if (start == "next") return "-1";
   if (start == "oldest") return "oldest";
-  const bool negative = start.starts_with('-');
-  const auto number = parse_sequence(negative ? start.substr(1) : start);
-  if (!number || (negative && *number == 0)) return std::nullopt;
-  return std::string(start);
+  if (const auto back = start_back(start)) return *back <= 2 ? std::string(start) : kNext;
+  return parse_sequence(start) ? std::optional<std::string>(start) : std::nullopt;
 }
 
 }  // namespace
@@ -57,6 +64,8 @@ SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
     if (in_segment_) return lose_rest_and_ask("the stream ended");
     return end();
   }
+  const bool without_next = answer.status == 200 || answer.status == 400 || answer.status == 405;
+  if (ask_.number == kNext && without_next) return on_next(answer);
   if (answer.status == 200) return on_success(answer);
   if (answer.status == kStatusNoSegment) return on_no_segment(answer);
   if (answer.status == 404) return on_not_found();
@@ -68,6 +77,19 @@ SubscriberState::Verdict SubscriberState::on_answer(const Answer& answer) {
   const bool worth_another_try = answer.status >= 500 || answer.status == 408 || answer.status == 429;
   if (answer.status >= 500) server_lost_ = true;  // A gateway says so of a server that is being restarted.
   return worth_another_try ? retry(error) : fail(std::move(error));
+}
+
+// The answer to where the channel is, for a start that is counted from there.
+SubscriberState::Verdict SubscriberState::on_next(const Answer& answer) {
+  if (answer.status != 200 || !answer.latest) {  // An older server, which doesn't know the word.
+    ask_.number = "-2";
+    return Verdict::kAsk;
+  }
+  found_ = true;
+  waiting_since_.reset();
+  ask_for(std::max<int64_t>(*answer.latest - (*start_back(options_.start) - 1), 0), Duration::zero());
+  from_the_end_ = true;
+  return Verdict::kAsk;
 }
 
 SubscriberState::Verdict SubscriberState::on_success(const Answer& answer) {
@@ -99,6 +121,7 @@ SubscriberState::Verdict SubscriberState::on_success(const Answer& answer) {
     count_gap();
   }
   gap_from_.reset();
+  from_the_end_ = false;
   segment_ = *number;
   wanted_ = number;
   ask_.number = std::to_string(*number);
@@ -115,9 +138,11 @@ SubscriberState::Verdict SubscriberState::on_no_segment(const Answer& answer) {
   const TimePoint now = clock_->now();
   if (!wanted_ || !answer.latest) {
     ask_.not_before = now + kEarlyRepeat;
-    if (ask_.number != "-2" && ask_.number != "-1" && ask_.number != "oldest" && answer.latest) {
-      ask_.number = "oldest";  // -N reaches further back than the server does.
-    }
+    return Verdict::kAsk;
+  }
+  if (*answer.latest > *wanted_ && from_the_end_) {  // -N reaches further back than the server does.
+    wanted_.reset();
+    ask_ = {"oldest", now};
     return Verdict::kAsk;
   }
   if (*answer.latest > *wanted_) {

@@ -18,7 +18,7 @@ namespace trickle {
 class SubscriberState {
  public:
   struct Ask {
-    std::string number;      ///< The last part of the URL: a number, -1, -2, -N or "oldest".
+    std::string number;      ///< The last part of the URL: a number, -1, -2, "oldest" or "next".
     TimePoint not_before{};  ///< When to ask.
   };
 
@@ -58,6 +58,7 @@ class SubscriberState {
 
  private:
   SubscriberState(const SubscriberOptions& options, std::string display_url, const Clock& clock);
+  Verdict on_next(const Answer& answer);
   Verdict on_success(const Answer& answer);
   Verdict on_no_segment(const Answer& answer);
   Verdict on_not_found();
@@ -81,8 +82,9 @@ class SubscriberState {
   int64_t segment_ = -1;
   uint64_t delivered_bytes_ = 0;
   bool in_segment_ = false;
-  bool found_ = false;                      ///< The channel has been seen.
-  bool server_lost_ = false;                ///< A connection failed and nothing has been read since.
+  bool from_the_end_ = false;  ///< Wanted_ was counted from the next one, and nothing was read yet.
+  bool found_ = false;         ///< The channel has been seen.
+  bool server_lost_ = false;   ///< A connection failed and nothing has been read since.
   std::optional<TimePoint> waiting_since_;  ///< For the channel.
   std::optional<TimePoint> behind_since_;   ///< The server is behind us since.
   int failures_ = 0;

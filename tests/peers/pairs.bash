@@ -82,6 +82,17 @@ clip() {
   echo "ok: a clip in real time over $2: $(grep -o 'published .*' "$WORK/writer.log")"
 }
 
+# What is in a channel that nobody writes any more: the newest two, the newest, and what it says of them.
+starts() {
+  local url=$1/starts
+  printf '1\n2\n3\n4\n' | "$BIN/trickle-pub" --split line --keep-channel "$url" 2>/dev/null
+  [ "$("$BIN/trickle-sub" --start -3 --segments 2 "$url" 2>/dev/null)" = 34 ] || die "--start -3 over $2"
+  [ "$("$BIN/trickle-sub" --segments 1 "$url" 2>/dev/null)" = 4 ] || die "--start current over $2"
+  "$BIN/trickle-sub" --info "$url" 2>/dev/null | grep -q 'next *4' || die "--info over $2"
+  curl -sf -X DELETE "$url"
+  echo "ok: starts and --info over $2"
+}
+
 missing() {
   local status=0
   "$BIN/trickle-sub" "$1/missing" 2>/dev/null || status=$?
@@ -99,5 +110,6 @@ all_pairs() {
   done
   restart "$1" "$2"
   clip "$1" "$2"
+  starts "$1" "$2"
   missing "$1" "$2"
 }

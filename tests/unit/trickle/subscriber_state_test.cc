@@ -38,11 +38,34 @@ TEST_F(SubscriberRules, StartsAreWordsOrNumbers) {
   EXPECT_EQ(make().ask().number, "-2");
   EXPECT_EQ(make({.start = "next"}).ask().number, "-1");
   EXPECT_EQ(make({.start = "17"}).ask().number, "17");
-  EXPECT_EQ(make({.start = "-3"}).ask().number, "-3");
+  EXPECT_EQ(make({.start = "-1"}).ask().number, "-1");
+  EXPECT_EQ(make({.start = "-3"}).ask().number, "next");
   for (const char* wrong : {"", "-", "-0", "0x1", "9223372036854775807", "now", "1 "}) {
     const auto made = SubscriberState::make({.start = wrong}, "", clock_);
     EXPECT_FALSE(made) << wrong;
   }
+}
+
+TEST_F(SubscriberRules, AStartFromTheEndIsCountedFromTheNextNumberWhateverTheServerUnderstands) {
+  auto state = make({.start = "-3"});
+  EXPECT_EQ(state.on_answer({.status = 200, .latest = 12}), Verdict::kAsk);
+  EXPECT_EQ(state.ask().number, "10");
+  EXPECT_EQ(state.on_answer(none(12)), Verdict::kAsk);  // Further back than the server reaches.
+  EXPECT_EQ(state.ask().number, "oldest");
+  EXPECT_EQ(state.on_answer(ok(11)), Verdict::kRead);
+  EXPECT_EQ(state.gaps(), 0U);
+
+  auto young = make({.start = "-3"});
+  EXPECT_EQ(young.on_answer({.status = 200, .latest = 1}), Verdict::kAsk);
+  EXPECT_EQ(young.ask().number, "0");
+
+  auto older = make({.start = "-3"});
+  EXPECT_EQ(older.on_answer({.status = 400}), Verdict::kAsk);
+  EXPECT_EQ(older.ask().number, "-2");
+
+  auto missing = make({.start = "-3"});
+  EXPECT_EQ(missing.on_answer({.status = 404}), Verdict::kFail);
+  EXPECT_EQ(missing.error().kind(), ErrorKind::kNotFound);
 }
 
 TEST_F(SubscriberRules, TheNextNumberIsTheOneAnsweredPlusOne) {
