@@ -13,6 +13,7 @@ namespace trickle {
 namespace {
 
 constexpr size_t kMaxInFlight = 3;
+constexpr std::ptrdiff_t kMaxUnanswered = 3;
 constexpr size_t kChunkBytes = 64 * 1024;
 
 }  // namespace
@@ -32,11 +33,13 @@ PublisherState::Segment* PublisherState::find(SegmentId id) {
   return const_cast<Segment*>(static_cast<const PublisherState*>(this)->find(id));
 }
 
-// The segment that carries data: one at a time, in order.
+// The segment that carries data: one at a time, in order; none while too many wait for their status, for the
+// sockets of a server that stands still would take any number of small ones.
 const PublisherState::Segment* PublisherState::sending() const {
   const auto found = std::find_if(segments_.begin(), segments_.end(),
                                   [](const Segment& segment) { return !segment.body_sent; });
-  return found == segments_.end() ? nullptr : &*found;
+  if (found == segments_.end() || found - segments_.begin() >= kMaxUnanswered) return nullptr;
+  return &*found;
 }
 
 PublisherState::Segment* PublisherState::open_segment() { return open_id_ ? find(*open_id_) : nullptr; }
@@ -158,7 +161,9 @@ void PublisherState::remove(SegmentId id) {
   const auto found = std::find_if(segments_.begin(), segments_.end(),
                                   [id](const Segment& segment) { return segment.id == id; });
   buffered_bytes_ -= found->unsent_bytes();
+  const bool held = sending() == nullptr;
   segments_.erase(found);
+  if (const Segment* next = sending(); held && next != nullptr) find(next->id)->waiting_since = clock_.now();
   next_phase();
 }
 

@@ -299,6 +299,33 @@ TEST_F(PublisherRules, DropGivesUpTheOldestSegmentOfWhichNothingWasSent) {
   EXPECT_EQ(state.totals().lost_bytes, 10U);
 }
 
+// The sockets of a server that stands still take the whole of a short segment.
+TEST_F(PublisherRules, NoMoreThanThreeSegmentsWaitForTheirStatus) {
+  auto state = running({.on_lag = OnLag::kDrop});
+  const auto send_what_it_can = [&] {
+    for (const auto& post : state.posts()) send_all(state, post.id);
+  };
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(state.room_for_segment(), Room::kYes);
+    publish(state, 10);
+    send_what_it_can();
+    EXPECT_LE(state.in_flight(), 5U);
+  }
+  EXPECT_EQ(state.totals().lost_segments, 15U);
+  clock_.advance(seconds(19));
+  state.tick();
+  EXPECT_EQ(state.in_flight(), 5U);
+  for (const uint64_t id : {0, 1, 2}) state.on_post_answer(id, {.status = 200});
+  clock_.advance(seconds(19));  // The two that were held have begun to wait only now.
+  state.tick();
+  EXPECT_EQ(state.in_flight(), 2U);
+  send_what_it_can();
+  send_what_it_can();
+  for (const uint64_t id : {18, 19}) state.on_post_answer(id, {.status = 200});
+  EXPECT_EQ(state.in_flight(), 0U);
+  EXPECT_EQ(state.totals().acknowledged_segments, 5U);
+}
+
 TEST_F(PublisherRules, FailGivesUpWhenTheServerIsTooSlow) {
   auto state = running({.on_lag = OnLag::kFail});
   for (int i = 0; i < 4; ++i) publish(state, 10);
