@@ -92,8 +92,9 @@ class PublisherState {
     size_t chunk_offset = 0;
     uint64_t accepted_bytes = 0;
     uint64_t sent_bytes = 0;
-    bool ended = false;      ///< By the writer.
-    bool body_sent = false;  ///< To its end.
+    bool ended = false;         ///< By the writer.
+    bool body_sent = false;     ///< To its end.
+    TimePoint first_sent_at{};  ///< Its first byte, or its end.
     TimePoint retry_at{};
     TimePoint waiting_since{};  ///< Bytes, or the status, have been waited for since.
     [[nodiscard]] uint64_t unsent_bytes() const { return accepted_bytes - sent_bytes; }
@@ -103,6 +104,9 @@ class PublisherState {
   [[nodiscard]] const Segment* find(SegmentId id) const;
   [[nodiscard]] const Segment* sending() const;
   [[nodiscard]] Segment* open_segment();
+  /// Until when the segment that sends next gives way to the one before; nothing when there is none to wait
+  /// for.
+  [[nodiscard]] std::optional<TimePoint> in_order_at() const;
   void add_segment_ahead();
   void repeat(Segment& segment, Duration delay);
   void acknowledge(const Segment& segment);
