@@ -1,37 +1,28 @@
 #include "bench/process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
-#include <climits>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "base/try.h"
-#include "io/clock.h"
-
-extern char** environ;
 
 namespace trickle::bench {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
 
 std::chrono::nanoseconds read_clock(clockid_t clock) {
   timespec now{};
@@ -77,7 +68,70 @@ std::set<std::string> sockets_of(const std::string& process) {
   return inodes;
 }
 
+// proc(5), /proc/PID/stat: the second field is a name in parentheses that may hold anything.
+struct ProcessStat {
+  pid_t parent = 0;
+  std::chrono::nanoseconds cpu{0};  // With that of the children it has waited for.
+};
+
+std::optional<ProcessStat> read_stat(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  std::string state, skipped;
+  ProcessStat stat;
+  fields >> state >> stat.parent;
+  for (int field = 5; field < 14; ++field) fields >> skipped;
+  int64_t user = 0, system = 0, children_user = 0, children_system = 0;
+  fields >> user >> system >> children_user >> children_system;
+  const int64_t ticks = user + system + children_user + children_system;
+  stat.cpu = std::chrono::nanoseconds(ticks * (1'000'000'000 / ::sysconf(_SC_CLK_TCK)));
+  return stat;
+}
+
+struct Process {
+  pid_t pid;
+  ProcessStat stat;
+};
+
+std::vector<Process> tree_of(pid_t root) {
+  std::vector<Process> all;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const auto pid = as_pid(entry.path().filename().string());
+    if (!pid) continue;
+    if (const auto stat = read_stat(*pid)) all.push_back({*pid, *stat});
+  }
+  std::set<pid_t> known{root};
+  for (bool grew = true; grew;) {
+    grew = false;
+    for (const Process& process : all) {
+      if (known.contains(process.stat.parent)) grew |= known.insert(process.pid).second;
+    }
+  }
+  std::erase_if(all, [&](const Process& process) { return !known.contains(process.pid); });
+  return all;
+}
+
 }  // namespace
+
+std::chrono::nanoseconds cpu_time_of_tree(pid_t pid) {
+  std::chrono::nanoseconds sum{0};
+  for (const Process& process : tree_of(pid)) sum += process.stat.cpu;
+  return sum;
+}
+
+Memory memory_of_tree(pid_t pid) {
+  Memory sum;
+  for (const Process& process : tree_of(pid)) {
+    const auto memory = memory_of(process.pid);
+    if (!memory) continue;  // It has just ended.
+    sum.rss_bytes += memory->rss_bytes;
+    sum.pss_bytes += memory->pss_bytes;
+  }
+  return sum;
+}
 
 Result<std::chrono::nanoseconds> cpu_time(pid_t pid) {
   clockid_t clock{};
@@ -151,78 +205,6 @@ Result<void> pin(pid_t pid, const std::vector<int>& cores) {
   if (error)
     return unexpected(ErrorKind::kIo, fmt::format("cannot pin process {}: {}", pid, error.message()));
   return {};
-}
-
-std::string program_beside(const std::string& name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error && fs::exists(self.parent_path() / name, error)) return (self.parent_path() / name).string();
-  return name;
-}
-
-ChildProgram::ChildProgram(ChildProgram&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
-
-ChildProgram& ChildProgram::operator=(ChildProgram&& other) noexcept {
-  end();
-  pid_ = std::exchange(other.pid_, -1);
-  return *this;
-}
-
-ChildProgram::~ChildProgram() { end(); }
-
-void ChildProgram::end() {
-  if (pid_ < 0) return;
-  ::kill(pid_, SIGKILL);
-  wait();
-}
-
-int ChildProgram::wait() {
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
-  pid_ = -1;
-  return status;
-}
-
-Result<ChildProgram> ChildProgram::start(const std::vector<std::string>& arguments) {
-  std::vector<char*> argv;
-  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, argv[0], &files, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&files);
-  if (error != 0) {
-    return unexpected(ErrorKind::kUsage,
-                      fmt::format("cannot start {}: {}", arguments[0], std::strerror(error)));
-  }
-  return ChildProgram(pid);
-}
-
-Result<ServerProgram> ServerProgram::start(std::vector<std::string> arguments) {
-  char directory[] = "/tmp/trickle-bench.XXXXXX";
-  if (::mkdtemp(directory) == nullptr) return unexpected(ErrorKind::kIo, "cannot make a directory in /tmp");
-  const std::string port_file = std::string(directory) + "/port";
-  arguments.insert(arguments.end(), {"--port-file", port_file});
-  ServerProgram server;
-  auto program = ChildProgram::start(arguments);
-  const TimePoint deadline = system_clock().now() + 10s;
-  while (program && server.port == 0 && system_clock().now() < deadline) {
-    std::ifstream(port_file) >> server.port;
-    if (server.port == 0) std::this_thread::sleep_for(5ms);
-  }
-  std::error_code ignored;
-  fs::remove_all(directory, ignored);
-  if (!program) return unexpected(std::move(program).error());
-  server.program = std::move(*program);
-  if (server.port == 0) {
-    return unexpected(ErrorKind::kNetwork,
-                      fmt::format("{} did not begin to listen within 10 s", arguments[0]));
-  }
-  return server;
 }
 
 }  // namespace trickle::bench

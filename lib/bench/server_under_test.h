@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/process.h"
+#include "bench/spawn.h"
 #include "bench/tcp.h"
 
 namespace trickle::bench {

@@ -9,10 +9,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 #include <utility>
 
 #include "base/try.h"
+#include "io/clock.h"
 
 extern char** environ;
 
@@ -100,6 +105,37 @@ Result<Ended> run_program(const std::vector<std::string>& arguments, Streams str
   if (ended.well) return ended;
   return unexpected(ErrorKind::kInternal,
                     fmt::format("{} failed (wait status {:#x})", arguments[0], ended.status));
+}
+
+std::string program_beside(const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error && std::filesystem::exists(self.parent_path() / name, error))
+    return (self.parent_path() / name).string();
+  return name;
+}
+
+Result<ServerProgram> ServerProgram::start(std::vector<std::string> arguments) {
+  char directory[] = "/tmp/trickle-bench.XXXXXX";
+  if (::mkdtemp(directory) == nullptr) return unexpected(ErrorKind::kIo, "cannot make a directory in /tmp");
+  const std::string port_file = std::string(directory) + "/port";
+  arguments.insert(arguments.end(), {"--port-file", port_file});
+  ServerProgram server;
+  auto program = Program::start(arguments);
+  const TimePoint deadline = system_clock().now() + std::chrono::seconds(10);
+  while (program && server.port == 0 && system_clock().now() < deadline) {
+    std::ifstream(port_file) >> server.port;
+    if (server.port == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  if (!program) return unexpected(std::move(program).error());
+  server.program = std::move(*program);
+  if (server.port == 0) {
+    return unexpected(ErrorKind::kNetwork,
+                      fmt::format("{} did not begin to listen within 10 s", arguments[0]));
+  }
+  return server;
 }
 
 }  // namespace trickle::bench

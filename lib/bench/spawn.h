@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -49,5 +50,18 @@ class Program {
 
 /// Runs a program to its end. \return kInternal, with its name, when it ends with another code than 0.
 Result<Ended> run_program(const std::vector<std::string>& arguments, Streams streams = {});
+
+/// The program `name` beside the running executable, or else as PATH finds it.
+[[nodiscard]] std::string program_beside(const std::string& name);
+
+/// A server program that was told to listen on a free port and to write that to a file.
+struct ServerProgram {
+  Program program;
+  uint16_t port = 0;
+
+  /// Appends `--port-file FILE` to the arguments and waits for the file.
+  /// \return kNetwork when it has not come up after 10 s.
+  static Result<ServerProgram> start(std::vector<std::string> arguments);
+};
 
 }  // namespace trickle::bench

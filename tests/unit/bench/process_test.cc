@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "bench/spawn.h"
+#include "io/fd_io.h"
 #include "io/unique_fd.h"
 
 namespace trickle::bench {
@@ -42,20 +44,39 @@ TEST(Process, TellsWhatAProcessCosts) {
   EXPECT_LE(memory->pss_bytes, memory->rss_bytes);
 }
 
+TEST(Process, CountsTheDescendantsOfAProcessToo) {
+  auto input = make_pipe();
+  auto output = make_pipe();
+  ASSERT_TRUE(input && output);
+  auto shell = Program::start({"sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; cat; :"},
+                              {input->read_end.get(), output->write_end.get(), -1});
+  ASSERT_TRUE(shell);
+  // What comes back has gone through the shell's child: now both are there and wait.
+  char byte = 'x';
+  ASSERT_EQ(::write(input->write_end.get(), &byte, 1), 1);
+  ASSERT_EQ(::read(output->read_end.get(), &byte, 1), 1);
+  const auto own = memory_of(shell->pid());
+  ASSERT_TRUE(own);
+  EXPECT_GT(memory_of_tree(shell->pid()).rss_bytes, own->rss_bytes);
+  EXPECT_GT(cpu_time_of_tree(shell->pid()).count(), 0);
+  input->write_end.reset();
+  EXPECT_TRUE(shell->wait().well);
+}
+
 TEST(Process, SaysThatAProcessThatHasEndedIsNotThere) {
-  auto child = ChildProgram::start({"true"});
+  auto child = Program::start({"true"});
   ASSERT_TRUE(child);
   const pid_t pid = child->pid();
-  EXPECT_EQ(child->wait(), 0);
+  EXPECT_TRUE(child->wait().well);
   EXPECT_FALSE(cpu_time(pid));
   EXPECT_FALSE(memory_of(pid));
   EXPECT_FALSE(port_of(pid));
 }
 
-TEST(ChildProgram, IsKilledWithItsOwner) {
+TEST(Program, IsKilledWithItsOwner) {
   pid_t pid = -1;
   {
-    auto child = ChildProgram::start({"sleep", "1000"});
+    auto child = Program::start({"sleep", "1000"});
     ASSERT_TRUE(child);
     pid = child->pid();
     EXPECT_EQ(::kill(pid, 0), 0);
@@ -63,9 +84,7 @@ TEST(ChildProgram, IsKilledWithItsOwner) {
   EXPECT_NE(::kill(pid, 0), 0);
 }
 
-TEST(ChildProgram, FailsToStartAProgramThatIsNotThere) {
-  EXPECT_FALSE(ChildProgram::start({"/nowhere/program"}));
-}
+TEST(Program, FailsToStartAProgramThatIsNotThere) { EXPECT_FALSE(Program::start({"/nowhere/program"})); }
 
 }  // namespace
 }  // namespace trickle::bench
