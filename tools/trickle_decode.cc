@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "base/log.h"
@@ -12,6 +14,7 @@
 #include "cli/control_channel.h"
 #include "cli/tool.h"
 #include "codec/open.h"
+#include "io/fd_io.h"
 #include "io/open_file.h"
 #include "media/pump.h"
 #include "media/shm_pool.h"
@@ -64,6 +67,14 @@ Result<std::unique_ptr<cli::ControlChannel>> start_control(const std::string& so
   });
 }
 
+// What was sent on --control before the first byte came holds for the first frame.
+void await_input(int input, cli::ControlChannel* lines, const StopToken& stop) {
+  if (lines == nullptr) return;
+  const int waker = stop.fd();
+  wait_readable(input, std::span(&waker, 1), std::nullopt);
+  lines->catch_up();
+}
+
 void sum_up(const Counters& counters) {
   log::info("decoded {} frames, passed {} on ({}), {} audio packets, {} dropped, {} gaps",
             counters.frames_in.load(), counters.frames_out.load(), format_bytes(counters.bytes_out),
@@ -75,6 +86,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(const UniqueFd input, open_to_read(options.input));
   const auto control = std::make_shared<ShapeControl>();
   TRICKLE_TRY_ASSIGN(const auto lines, start_control(options.control, control));
+  await_input(input.get(), lines.get(), context.stop);
   const auto shared = options.shared_memory && options.format == "nut" ? make_shared_memory() : nullptr;
   TRICKLE_TRY_ASSIGN(const OpenedInput opened, open_input(input.get(), options.decode, context.counters,
                                                           context.stop, control, shared));

@@ -191,6 +191,12 @@ Result<void> run(const Options& options, cli::Context& context) {
   if (options.process_audio) chain->process_sound_too();
   TRICKLE_TRY(tell_ready(options.ready));
   TRICKLE_TRY_ASSIGN(const auto control, start_control(options.control, *chain, *how.panel));
+  if (control) {
+    // What was sent before the first byte came holds for the first frame.
+    const int waker = context.stop.fd();
+    wait_readable(STDIN_FILENO, std::span(&waker, 1), std::nullopt);
+    control->catch_up();
+  }
   TRICKLE_TRY_ASSIGN(OpenedInput input, open_input(STDIN_FILENO, options.decode, context.counters,
                                                    context.stop, nullptr, shared));
   if (input.kind == InputKind::kEmpty) {

@@ -147,6 +147,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--programs", options.programs,
                  "Directory of the chain's programs; default: beside this one, then PATH")
       ->type_name("DIR");
+  options.serve.warm = 1;
+  app.add_option("--warm", options.serve.warm,
+                 "Streams for which the programs are kept ready before they are asked for")
+      ->check(CLI::Range(0, 1000).description(""))
+      ->type_name("N");
   app.add_option("--preload", options.preload,
                  "Keep a process with this effect ready, its model loaded; repeatable")
       ->default_str("")

@@ -3,16 +3,19 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <list>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
@@ -31,6 +34,8 @@ namespace {
 constexpr size_t kLongestLineBytes = size_t{1} << 20;
 constexpr size_t kMostUnreadAnswerBytes = size_t{64} << 10;
 constexpr size_t kMostPeers = 64;
+constexpr std::chrono::milliseconds kLongestCatchUp{250};
+constexpr std::chrono::microseconds kLook{200};
 
 std::string system_message(int error) { return std::generic_category().message(error); }
 
@@ -52,6 +57,11 @@ class Peer {
   [[nodiscard]] pollfd wanted() const {
     const short events = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
     return {fd_.get(), events, 0};
+  }
+
+  [[nodiscard]] bool has_unread() const {
+    int bytes = 0;
+    return ::ioctl(fd_.get(), FIONREAD, &bytes) == 0 && bytes > 0;
   }
 
   // False when this peer is done with.
@@ -155,6 +165,16 @@ class Channel final : public ControlChannel {
     thread_.join();
   }
 
+  void catch_up() override {
+    std::unique_lock lock(mutex_, std::defer_lock);
+    const auto deadline = std::chrono::steady_clock::now() + kLongestCatchUp;
+    while (lock.try_lock_until(deadline)) {
+      if (!has_unread_lines() || std::chrono::steady_clock::now() >= deadline) return;
+      lock.unlock();
+      std::this_thread::sleep_for(kLook);
+    }
+  }
+
  private:
   void run() {
     while (!stop_.token().stop_requested() && (listener_ || !peers_.empty())) {
@@ -165,6 +185,7 @@ class Channel final : public ControlChannel {
         continue;
       }
       auto ready = polled.begin() + 2;
+      const std::lock_guard lock(mutex_);
       for (auto peer = peers_.begin(); peer != peers_.end(); ++ready) {
         const bool stays = ready->revents == 0 || peer->serve(ready->revents, handler_);
         peer = stays ? std::next(peer) : peers_.erase(peer);
@@ -183,9 +204,14 @@ class Channel final : public ControlChannel {
     peers_.emplace_back(std::move(fd));
   }
 
+  [[nodiscard]] bool has_unread_lines() const {
+    return std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.has_unread(); });
+  }
+
   UniqueFd listener_;
   SocketPath path_;
   ControlHandler handler_;
+  std::timed_mutex mutex_;  // Held while lines are handled; guards peers_, which only the thread changes.
   std::list<Peer> peers_;
   StopSource stop_;
   std::thread thread_;

@@ -17,9 +17,6 @@
 namespace trickle::pipeline {
 namespace {
 
-// Two 720p frames: less would make each frame several wake-ups, more would only add delay.
-constexpr size_t kPipeBytes = 1 << 20;
-
 enum class Phase {
   kIdle,      // Not started yet.
   kRunning,   // Also while the rest drains after the end of input.
@@ -145,25 +142,24 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
     input = std::move(held.read_end);
     held_input_ = std::move(held.write_end);
   }
-  std::vector<std::optional<WarmStage>> warm(plans.size());
-  for (size_t i = 1; i + 1 < plans.size() && options_.take_warm; ++i) warm[i] = options_.take_warm(plans[i]);
+  WarmChain warm;
+  if (options_.take_warm) warm = options_.take_warm(plans);
+  warm.stages.resize(plans.size());
+  while (warm.joints.size() + 1 < plans.size()) {
+    TRICKLE_TRY_ASSIGN(Pipe joint, make_pipe());
+    grow_pipe(joint.write_end.get(), kJointBytes);
+    warm.joints.push_back(std::move(joint));
+  }
+  // Our own ends of the joints are closed one by one as they are handed on, and the rest at the end.
   for (size_t i = 0; i < plans.size(); ++i) {
-    if (warm[i]) {
-      warm[i]->stage->adopt(stage_start(i));
-      stages_.push_back(std::move(warm[i]->stage));
-      input = std::move(warm[i]->output);
+    StageStart start = stage_start(i);
+    if (warm.stages[i]) {
+      warm.stages[i]->adopt(std::move(start));
+      stages_.push_back(std::move(warm.stages[i]));
       continue;
     }
-    StageStart start = stage_start(i);
-    start.standard_input = std::move(input);
-    if (i + 1 < plans.size() && warm[i + 1]) {
-      start.standard_output = std::move(warm[i + 1]->input);
-    } else if (i + 1 < plans.size()) {
-      TRICKLE_TRY_ASSIGN(Pipe joint, make_pipe());
-      grow_pipe(joint.write_end.get(), kPipeBytes);
-      start.standard_output = std::move(joint.write_end);
-      input = std::move(joint.read_end);
-    }
+    start.standard_input = i > 0 ? std::move(warm.joints[i - 1].read_end) : std::move(input);
+    if (i + 1 < plans.size()) start.standard_output = std::move(warm.joints[i].write_end);
     TRICKLE_TRY_ASSIGN(auto stage, Stage::start(io_, plans[i], std::move(start)));
     stages_.push_back(std::move(stage));
   }

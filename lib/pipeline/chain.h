@@ -29,8 +29,8 @@ struct ChainOptions {
   log::StreamLog log;
   ChildLimits limits;                       ///< Of each process.
   std::filesystem::path program_directory;  ///< See find_program().
-  /// Where there is a process that was started by such a plan already, it is taken. May be empty.
-  std::function<std::optional<WarmStage>(const StagePlan&)> take_warm;
+  /// Hands over what was started for such stages already. May be empty.
+  std::function<WarmChain(const std::vector<StagePlan>&)> take_warm;
   size_t restart_limit = 3;
   std::chrono::seconds restart_window{120};
   std::chrono::milliseconds stop_deadline{2000};  ///< After stop(): SIGTERM to what has not drained by then.

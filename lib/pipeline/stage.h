@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "io/fd_io.h"
 #include "pipeline/child.h"
 #include "pipeline/exit_rule.h"
 #include "pipeline/hang_watch.h"
@@ -30,8 +31,10 @@ struct StagePlan {
   bool tells_ready = false;  ///< It has --ready: says when what it has to load is loaded.
   bool tells_events =
       false;  ///< It has --events: says what happens in it, and what belongs on the data channel.
-
-  friend bool operator==(const StagePlan&, const StagePlan&) = default;
+  /// A process that was started beforehand with `spare_arguments` does as well, once it has been sent
+  /// `spare_settings` on its control pipe; no arguments: none does.
+  std::vector<std::string> spare_arguments{};
+  std::string spare_settings{};
 };
 
 struct StageStart {
@@ -76,11 +79,15 @@ class Stage {
   virtual void control(const std::string& line) = 0;
 };
 
-/// A stage that was started before the chain it will belong to.
-struct WarmStage {
-  std::unique_ptr<Stage> stage;
-  UniqueFd input;   ///< Writes to its standard input.
-  UniqueFd output;  ///< Reads from its standard output.
+/// Of the pipes between stages. Two 720p frames: less would make each frame several wake-ups, more would only
+/// add delay.
+inline constexpr size_t kJointBytes = 1 << 20;
+
+/// What was started before the chain it will belong to: for each stage of the plan the process, or null where
+/// it has yet to be started; and the pipes from each stage to the next. Both empty: nothing was.
+struct WarmChain {
+  std::vector<std::unique_ptr<Stage>> stages;
+  std::vector<Pipe> joints;
 };
 
 }  // namespace trickle::pipeline

@@ -70,6 +70,9 @@ class Service {
     }
     if (options.load) load(std::move(options.load));
     for (const fx::ChainSpec& effects : options.preload) preload(effects);
+    if (own_process_) {
+      for (size_t i = 0; i < options.warm; ++i) warm_.keep(plan_spare({}), nullptr);
+    }
   }
   ~Service() {
     if (loading_.joinable()) loading_.join();
@@ -98,7 +101,9 @@ class Service {
     options.stream.close_channel = [this](const std::string& url, std::function<void()> done) {
       closers_.close(url, std::move(done));
     };
-    options.stream.chain.take_warm = [this](const pipeline::StagePlan& plan) { return warm_.take(plan); };
+    options.stream.chain.take_warm = [this](const std::vector<pipeline::StagePlan>& stages) {
+      return warm_.take(stages);
+    };
     if (memory_) {
       options.stream.on_channel_open = [this](const std::string& url) { memory_->remember(url); };
       options.stream.on_channel_closed = [this](const std::string& url) { memory_->forget(url); };
@@ -110,7 +115,7 @@ class Service {
   // it can do without.
   void preload(const fx::ChainSpec& effects) {
     worker_.begin_loading();
-    warm_.keep(plan_effects(effects),
+    warm_.keep(plan_spare(effects),
                [this, name = fx::to_string(effects)](const std::optional<std::string>& failure) {
                  if (!failure) log::info("{} is ready", name);
                  worker_.end_loading(failure);
@@ -143,6 +148,7 @@ class Service {
       if (failure) return;
       log::change_level(signal == SIGUSR1 ? 1 : -1);
       worker_.send_signal(signal);
+      warm_.send_signal(signal);
       wait_for_level_signals();
     });
   }

@@ -20,7 +20,8 @@ struct ServeOptions {
   /// null.
   std::function<void()> load{};
   std::vector<fx::ChainSpec> preload;  ///< Effects of which a process is kept ready.
-  std::filesystem::path state_dir;     ///< Where published channels are remembered; empty: nowhere.
+  size_t warm = 0;  ///< Chains whose filters are kept ready, for any effect that loads nothing.
+  std::filesystem::path state_dir;  ///< Where published channels are remembered; empty: nowhere.
 };
 
 /// Serves until `stop`, then ends every stream properly, and returns. Call it on a thread that lives as long

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "fx/registry.h"
 
 namespace trickle::worker {
 namespace {
@@ -35,17 +38,29 @@ StagePlan plan_decode(const StreamParams& params) {
   StagePlan stage;
   stage.program = kDecodeProgram;
   stage.has_control = true;
+  // The one format that every player of the encoded result understands.
+  stage.arguments = {"--pix-fmt", "yuv420p", "--audio", params.audio == "none" ? "none" : "copy"};
+  stage.spare_arguments = stage.arguments;
+  if (params.size || params.max_framerate) stage.spare_settings = decode_control_line(params);
   if (params.size) {
-    stage.arguments = {"--size", fmt::format("{}x{}", params.size->width, params.size->height)};
+    stage.arguments.insert(stage.arguments.end(),
+                           {"--size", fmt::format("{}x{}", params.size->width, params.size->height)});
   }
   if (params.max_framerate) {
     stage.arguments.insert(stage.arguments.end(), {"--max-fps", std::to_string(*params.max_framerate)});
   }
-  // The one format that every player of the encoded result understands.
-  stage.arguments.insert(stage.arguments.end(), {"--pix-fmt", "yuv420p"});
-  stage.arguments.insert(stage.arguments.end(), {"--audio", params.audio == "none" ? "none" : "copy"});
   stage.environment.emplace_back("TRICKLE_TRANSPORT", "shm");
   return stage;
+}
+
+// Models, plugins and programs take their time, which other effects don't.
+bool is_there_at_once(const fx::ChainSpec& chain) {
+  return std::all_of(chain.effects.begin(), chain.effects.end(), [](const fx::EffectSpec& spec) {
+    const auto& all = fx::effects();
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& info) { return info.name == spec.effect; });
+    return found != all.end() && !found->reaches_out && spec.effect != "torchscript";
+  });
 }
 
 StagePlan plan_fx(const StreamParams& params) {
@@ -55,6 +70,11 @@ StagePlan plan_fx(const StreamParams& params) {
   stage.has_control = true;
   if (params.on_lag == "drop") stage.arguments = {"--on-lag", "drop", "--overlay", params.overlay};
   const size_t options = stage.arguments.size();
+  if (is_there_at_once(params.effects)) {
+    stage.spare_arguments = stage.arguments;
+    stage.spare_arguments.emplace_back("none");
+    stage.spare_settings = fx_control_line(params, false);
+  }
   for (const auto& spec : params.effects.effects) {
     stage.arguments.push_back(spec.effect);
     for (const auto& [name, value] : spec.parameters) {
@@ -67,15 +87,6 @@ StagePlan plan_fx(const StreamParams& params) {
 }
 
 }  // namespace
-
-// Also kept warm by the worker: must be the same for the same effects.
-StagePlan plan_effects(const fx::ChainSpec& effects) {
-  StreamParams params;
-  params.effects = effects;
-  StagePlan stage = plan_fx(params);
-  stage.tells_ready = true;
-  return stage;
-}
 
 namespace {
 
@@ -117,6 +128,14 @@ std::vector<StagePlan> plan_stream(const StartRequest& request, const StreamPara
     if (!request.publish_url.empty()) stages.push_back(plan_encode(params));
   }
   if (!request.publish_url.empty()) stages.push_back(plan_pub(request, params, options, restarted));
+  return stages;
+}
+
+std::vector<StagePlan> plan_spare(const fx::ChainSpec& effects) {
+  StreamParams params;
+  params.effects = effects;
+  std::vector<StagePlan> stages{plan_decode(params), plan_fx(params), plan_encode(params)};
+  stages[1].tells_ready = true;
   return stages;
 }
 

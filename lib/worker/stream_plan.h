@@ -28,8 +28,9 @@ inline constexpr const char* kPubProgram = "trickle-pub";
 std::vector<pipeline::StagePlan> plan_stream(const StartRequest& request, const StreamParams& params,
                                              const PlanOptions& options, bool restarted);
 
-/// The trickle-fx of such a chain, for whoever starts one before its stream.
-pipeline::StagePlan plan_effects(const fx::ChainSpec& effects);
+/// decode | fx | encode of a stream with these effects, all else being as it is by default: for whoever
+/// starts them before their stream.
+std::vector<pipeline::StagePlan> plan_spare(const fx::ChainSpec& effects);
 
 /// What a running trickle-fx is told when the effects change, and, where that matters, whether the loading
 /// panel is shown: one line of JSON.

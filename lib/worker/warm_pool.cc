@@ -1,5 +1,8 @@
 #include "worker/warm_pool.h"
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <list>
@@ -14,26 +17,32 @@ namespace {
 
 using pipeline::Stage;
 using pipeline::StagePlan;
-using pipeline::WarmStage;
+using pipeline::WarmChain;
 
-// Not while the stream that took the last one is starting, too.
+// Not while the stream that took the last ones is starting, too.
 constexpr std::chrono::seconds kAfterTaking{2};
 constexpr std::chrono::seconds kAfterFailure{10};
 
-// Only a process that is kept tells when it is ready.
-bool is_same(const StagePlan& kept, StagePlan wanted) {
-  wanted.tells_ready = kept.tells_ready;
-  return kept == wanted;
+enum class Fit { kNone, kWithSettings, kExact };
+
+Fit fit_of(const StagePlan& kept, const StagePlan& wanted) {
+  if (kept.program != wanted.program || kept.environment != wanted.environment ||
+      kept.has_control != wanted.has_control || kept.tells_events != wanted.tells_events) {
+    return Fit::kNone;
+  }
+  if (kept.arguments == wanted.arguments) return Fit::kExact;
+  return kept.arguments == wanted.spare_arguments ? Fit::kWithSettings : Fit::kNone;
 }
 
 }  // namespace
 
 struct WarmPool::Entry {
-  Entry(boost::asio::io_context& io, StagePlan its_plan) : plan(std::move(its_plan)), timer(io) {}
+  Entry(boost::asio::io_context& io, std::vector<StagePlan> its_plans)
+      : plans(std::move(its_plans)), timer(io) {}
 
-  StagePlan plan;
-  WarmStage warm;
-  bool ready = false;
+  std::vector<StagePlan> plans;
+  std::vector<std::unique_ptr<Stage>> stages;  // As many as plans, or none.
+  std::vector<Pipe> joints;                    // Before, between and after them.
   std::function<void(std::optional<std::string>)> on_settled;
   boost::asio::steady_timer timer;
 };
@@ -43,61 +52,104 @@ class WarmPool::Impl : public std::enable_shared_from_this<WarmPool::Impl> {
   Impl(boost::asio::io_context& io, std::filesystem::path directory, pipeline::ChildLimits limits)
       : io_(io), directory_(std::move(directory)), limits_(limits) {}
 
-  void keep(const StagePlan& plan, std::function<void(std::optional<std::string>)> on_settled) {
-    Entry& entry = entries_.emplace_back(io_, plan);
+  void keep(const std::vector<StagePlan>& filters,
+            std::function<void(std::optional<std::string>)> on_settled) {
+    Entry& entry = entries_.emplace_back(io_, filters);
     entry.on_settled = std::move(on_settled);
     launch(entry);
   }
 
-  std::optional<WarmStage> take(const StagePlan& plan) {
+  WarmChain take(const std::vector<StagePlan>& stages) {
+    Entry* best = nullptr;
+    int best_score = 0;
     for (Entry& entry : entries_) {
-      if (!is_same(entry.plan, plan) || !entry.warm.stage || entry.warm.stage->exit()) continue;
-      std::optional<WarmStage> taken(std::move(entry.warm));
-      entry.warm = {};
-      entry.ready = false;
-      launch_after(entry, kAfterTaking);
-      return taken;
+      const int score = score_of(entry, stages);
+      if (score > best_score) best = &entry;
+      best_score = std::max(score, best_score);
     }
-    return std::nullopt;
+    if (best == nullptr) return {};
+    WarmChain taken;
+    taken.joints = std::move(best->joints);
+    taken.stages.resize(stages.size());
+    for (size_t i = 0; i < best->stages.size(); ++i) {
+      const Fit fit = fit_of(best->plans[i], stages[i + 1]);
+      if (fit == Fit::kNone || best->stages[i]->exit()) continue;
+      if (fit == Fit::kWithSettings && !stages[i + 1].spare_settings.empty())
+        best->stages[i]->control(stages[i + 1].spare_settings);
+      taken.stages[i + 1] = std::move(best->stages[i]);
+    }
+    clear(*best);
+    launch_after(*best, kAfterTaking);
+    return taken;
   }
 
-  [[nodiscard]] size_t ready() const {
-    size_t count = 0;
-    for (const Entry& entry : entries_) count += entry.ready ? 1 : 0;
-    return count;
+  void send_signal(int signal) {
+    for (Entry& entry : entries_) {
+      for (const auto& stage : entry.stages) stage->send_signal(signal);
+    }
   }
-  [[nodiscard]] size_t size() const { return entries_.size(); }
 
   void abandon() { entries_.clear(); }
 
  private:
+  // How much of a chain is there already; a model that is loaded counts for more than the rest.
+  static int score_of(const Entry& entry, const std::vector<StagePlan>& stages) {
+    if (entry.stages.empty() || entry.stages.size() + 2 != stages.size()) return 0;
+    int score = 0;
+    for (size_t i = 0; i < entry.stages.size(); ++i) {
+      if (entry.stages[i]->exit()) continue;
+      const Fit fit = fit_of(entry.plans[i], stages[i + 1]);
+      const bool has_work = entry.plans[i].tells_ready;
+      // One that has loaded something waits for a stream that wants just that.
+      const bool is_special = has_work && entry.plans[i].arguments != entry.plans[i].spare_arguments;
+      if (is_special && fit != Fit::kExact) return 0;
+      if (fit == Fit::kExact) score += has_work ? 10 : 2;
+      if (fit == Fit::kWithSettings) score += has_work ? 3 : 1;
+    }
+    return score;
+  }
+
+  static void clear(Entry& entry) {
+    entry.stages.clear();
+    entry.joints.clear();
+  }
+
   void launch(Entry& entry) {
+    clear(entry);
     if (const auto started = start(entry); !started) fail(entry, started.error().to_string());
   }
 
   Result<void> start(Entry& entry) {
-    TRICKLE_TRY_ASSIGN(Pipe input, make_pipe());
-    TRICKLE_TRY_ASSIGN(Pipe output, make_pipe());
-    pipeline::StageStart start;
-    start.log = log::StreamLog("", "warm: ");
-    start.limits = limits_;
-    start.program_directory = directory_;
-    start.standard_input = std::move(input.read_end);
-    start.standard_output = std::move(output.write_end);
-    start.on_ready = [&entry] {
-      entry.ready = true;
-      settle(entry, std::nullopt);
-    };
-    start.on_exit = [this, &entry] { fail(entry, entry.warm.stage->describe_exit()); };
-    TRICKLE_TRY_ASSIGN(entry.warm.stage, Stage::start(io_, entry.plan, std::move(start)));
-    entry.warm.input = std::move(input.write_end);
-    entry.warm.output = std::move(output.read_end);
+    for (size_t i = 0; i <= entry.plans.size(); ++i) {
+      TRICKLE_TRY_ASSIGN(Pipe joint, make_pipe());
+      grow_pipe(joint.write_end.get(), pipeline::kJointBytes);
+      entry.joints.push_back(std::move(joint));
+    }
+    for (size_t i = 0; i < entry.plans.size(); ++i) {
+      pipeline::StageStart start;
+      start.log = log::StreamLog("", "warm: ");
+      start.limits = limits_;
+      start.program_directory = directory_;
+      // Copies: one of these processes may yet be replaced by another.
+      TRICKLE_TRY_ASSIGN(start.standard_input, copy_of(entry.joints[i].read_end));
+      TRICKLE_TRY_ASSIGN(start.standard_output, copy_of(entry.joints[i + 1].write_end));
+      start.on_ready = [&entry] { settle(entry, std::nullopt); };
+      start.on_exit = [this, &entry, i] { fail(entry, entry.stages[i]->describe_exit()); };
+      TRICKLE_TRY_ASSIGN(auto stage, Stage::start(io_, entry.plans[i], std::move(start)));
+      entry.stages.push_back(std::move(stage));
+    }
     return {};
   }
 
+  static Result<UniqueFd> copy_of(const UniqueFd& fd) {
+    UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 3));
+    if (copy) return copy;
+    return unexpected(ErrorKind::kIo, "can't copy a descriptor: too many are open");
+  }
+
+  // One that has ended is left where it is until the next ones are started: it may be on the stack.
   void fail(Entry& entry, const std::string& why) {
     log::error("warm: {}; trying again in {} s", why, kAfterFailure.count());
-    entry.ready = false;
     settle(entry, why);
     launch_after(entry, kAfterFailure);
   }
@@ -125,11 +177,11 @@ WarmPool::WarmPool(boost::asio::io_context& io, std::filesystem::path program_di
                    pipeline::ChildLimits limits)
     : impl_(std::make_shared<Impl>(io, std::move(program_directory), limits)) {}
 WarmPool::~WarmPool() { impl_->abandon(); }
-void WarmPool::keep(const StagePlan& plan, std::function<void(std::optional<std::string>)> on_settled) {
-  impl_->keep(plan, std::move(on_settled));
+void WarmPool::keep(const std::vector<StagePlan>& filters,
+                    std::function<void(std::optional<std::string>)> on_settled) {
+  impl_->keep(filters, std::move(on_settled));
 }
-std::optional<WarmStage> WarmPool::take(const StagePlan& plan) { return impl_->take(plan); }
-size_t WarmPool::ready() const { return impl_->ready(); }
-size_t WarmPool::size() const { return impl_->size(); }
+WarmChain WarmPool::take(const std::vector<StagePlan>& stages) { return impl_->take(stages); }
+void WarmPool::send_signal(int signal) { impl_->send_signal(signal); }
 
 }  // namespace trickle::worker

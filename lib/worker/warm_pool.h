@@ -1,5 +1,5 @@
-// Programs of the chain that were started before any stream needs them: what is slow about them (loading a
-// model, LibTorch itself) is over when a stream takes one, and another one is made ready in its place.
+// Programs of the chain that were started before any stream needs them: what is slow about them (loading
+// libraries, or a model) is over when a stream takes them, and others are made ready in their place.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipeline/stage.h"
 
@@ -22,17 +23,17 @@ class WarmPool {
   WarmPool(const WarmPool&) = delete;
   WarmPool& operator=(const WarmPool&) = delete;
 
-  /// Keeps one process of this plan ready from now on. `on_settled` is called once: when the first one is
-  /// ready (nothing), or has failed (a sentence); later ones are tried all the same.
-  void keep(const pipeline::StagePlan& plan, std::function<void(std::optional<std::string>)> on_settled);
+  /// Keeps the filters of one chain ready from now on. `on_settled` is called once: when the first ones are
+  /// ready, or have failed (a sentence); later ones are tried all the same. May be null.
+  void keep(const std::vector<pipeline::StagePlan>& filters,
+            std::function<void(std::optional<std::string>)> on_settled);
 
-  /// A process that was started by exactly this plan, if there is one. Its next one is made a little later.
-  [[nodiscard]] std::optional<pipeline::WarmStage> take(const pipeline::StagePlan& plan);
+  /// For a chain of these stages, from source to sink: the filters that were started by exactly such plans,
+  /// or by what their plans say will do, and then those have been sent their settings. The ones that fit best
+  /// are taken, others in their place are made a little later.
+  [[nodiscard]] pipeline::WarmChain take(const std::vector<pipeline::StagePlan>& stages);
 
-  /// Processes that wait to be taken, their work of loading done.
-  [[nodiscard]] size_t ready() const;
-  /// All that are kept, ready or not.
-  [[nodiscard]] size_t size() const;
+  void send_signal(int signal);
 
  private:
   struct Entry;

@@ -12,6 +12,8 @@ fake_programs() {
   fake trickle-encode 'cat'
   fake trickle-pub 'cat >/dev/null'
   export FAKE_LOG=$WORK/control.log
+  # Only those processes that a test asks for.
+  export TRICKLE_SERVE_WARM=0
   # Nobody listens there: closing the channel fails at once, and that is no one's fault.
   BODY='"subscribe_url": "http://127.0.0.1:9/in", "publish_url": "http://127.0.0.1:9/out?token=hidden"'
 }

@@ -368,6 +368,33 @@ for line in sys.stdin: pass" '
   wait_until 10 restarted
 }
 
+@test "--warm keeps programs ready for any effect that loads nothing: they are told what a stream wants" {
+  # A stand-in that writes its number and its arguments down.
+  for program in decode fx encode; do
+    fake trickle-$program 'while read -r -u "${CONTROL:-0}" line; do echo "$line" >>"$FAKE_LOG.${0##*-}"; done >/dev/null & cat'
+  done
+  start_serve --warm 1 --capacity 3
+  spares() { pgrep -P "$SERVE_PID" -f 'trickle-(decode|fx|encode)' | sort -n | paste -sd ' '; }
+  has_three() { [ "$(spares | wc -w)" = 3 ]; }
+  wait_until 10 has_three
+  warm=$(spares)
+  call POST /api/stream/start "{$BODY, \"params\": {\"effect\": \"red_tint\", \"intensity\": 0.25, \"width\": 64, \"height\": 48}}"
+  [ "$code" = 200 ]
+  taken() { curl -sS "$WORKER/api/streams" | jq -r '.streams[0].processes[] | select(.name | test("decode|fx|encode")).pid' | sort -n | paste -sd ' '; }
+  [ "$(taken)" = "$warm" ]
+  wait_until 10 grep -qx '{"effect":"red_tint","intensity":0.25}' control.log.fx
+  wait_until 10 grep -qx '{"width":64,"height":48}' control.log.decode
+  # Others take their place, and the next stream, which wants another encoder, takes two of them.
+  next_ready() { [ "$(spares | wc -w)" = 6 ]; }
+  wait_until 10 next_ready
+  call POST /api/stream/stop
+  wait_until 10 has_three
+  warm=$(spares)
+  call POST /api/stream/start "{$BODY, \"params\": {\"gop_seconds\": 1}}"
+  fits() { [ "$(taken | tr ' ' '\n' | grep -cxF "$(tr ' ' '\n' <<<"$warm")")" = 2 ]; }
+  fits
+}
+
 @test "an effect that can't be preloaded is told, and other streams are taken" {
   fake trickle-fx 'case $* in *) [ -e "$FAKE_LOG.works" ] || { echo "{\"level\":\"error\",\"message\":\"no such model\"}" >&2; exit 2; }; cat;; esac'
   start_serve --preload red_tint

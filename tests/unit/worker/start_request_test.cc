@@ -16,6 +16,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 std::string refusal(const std::string& body) {
@@ -88,9 +89,28 @@ TEST(StreamPlan, IsTheFullChainWithoutSecretsInItsArguments) {
   EXPECT_THAT(stages[4].environment,
               Contains(std::pair<std::string, std::string>("TRICKLE_TOKEN", "bearer")));
   EXPECT_THAT(stages[1].arguments,
-              ElementsAre("--size", "704x384", "--max-fps", "15", "--pix-fmt", "yuv420p", "--audio", "copy"));
+              ElementsAre("--pix-fmt", "yuv420p", "--audio", "copy", "--size", "704x384", "--max-fps", "15"));
   EXPECT_THAT(stages[2].arguments,
               ElementsAre("--on-lag", "drop", "--overlay", "panel", "red_tint", "intensity=0.3"));
+}
+
+TEST(StreamPlan, TellsWhatSpareProgramsMustBeToldUnlessTheEffectTakesLong) {
+  auto request = parse_start(
+      R"({"subscribe_url":"http://h/in","publish_url":"http://h/out",
+          "params":{"effect":"red_tint","intensity":0.3,"width":64,"height":48,"max_framerate":15}})",
+      "");
+  ASSERT_TRUE(request);
+  auto stages = plan_stream(*request, request->params, {}, false);
+  const auto spare = plan_spare({});
+  EXPECT_EQ(stages[1].spare_arguments, spare[0].arguments);
+  EXPECT_EQ(stages[1].spare_settings, R"({"width":64,"height":48,"max_framerate":15})");
+  EXPECT_EQ(stages[2].spare_arguments, spare[1].arguments);
+  EXPECT_EQ(stages[2].spare_settings, R"({"effect":"red_tint","intensity":0.3})");
+  EXPECT_EQ(stages[3].arguments, spare[2].arguments);
+
+  request->params.effects = {{{"torchscript", {{"model", std::string("m.pt")}}}}};
+  stages = plan_stream(*request, request->params, {}, false);
+  EXPECT_THAT(stages[2].spare_arguments, IsEmpty());
 }
 
 TEST(StreamPlan, GoesOnInTheSameChannelAfterARestart) {
