@@ -10,6 +10,7 @@
 #include "bench/frames_bench.h"
 #include "bench/fx_bench.h"
 #include "bench/relay_bench.h"
+#include "bench/serve_bench.h"
 #include "bench/startup_bench.h"
 #include "cli/listen_options.h"
 #include "cli/tool.h"
@@ -49,6 +50,13 @@ struct FramesOptions {
   std::string size = "1920x1080";
 };
 
+struct ServeOptions {
+  bench::ServeBenchOptions bench;
+  std::string size = "704x384";
+  bool load = false;
+  bool capacity = false;
+};
+
 struct Options {
   RelayOptions relay;
   BareOptions bare;
@@ -57,6 +65,7 @@ struct Options {
   FxOptions fx;
   FramesOptions frames;
   ChainOptions chain;
+  ServeOptions serve;
 };
 
 CLI::App& subcommand(CLI::App& app, const char* name, const char* summary) {
@@ -197,6 +206,33 @@ void add_chain_command(CLI::App& tool, ChainOptions& options) {
   add_json_option(app, b.json);
 }
 
+void add_serve_command(CLI::App& tool, ServeOptions& options) {
+  CLI::App& app = subcommand(tool, "serve", "Streams of trickle-serve: how soon, at what cost, how many");
+  bench::ServeBenchOptions& b = options.bench;
+  auto* load = app.add_flag("--load", options.load,
+                            "Instead of how soon a stream starts: its speed, cost, delay and memory");
+  app.add_flag("--capacity", options.capacity,
+               "Instead: how many streams this machine carries, against one ffmpeg each")
+      ->excludes(load);
+  app.add_option("--peer", b.peer, "With --load: a Python that has pytrickle, to run beside trickle-serve")
+      ->type_name("PYTHON")
+      ->needs(load);
+  app.add_option("--size", options.size, "Of the clip")->type_name("WxH");
+  app.add_option("--fps", b.shape.fps, "Of the clip")->type_name("N")->check(CLI::Range(1, 240));
+  app.add_option("--seconds", b.shape.seconds, "Length of the clip")
+      ->type_name("N")
+      ->check(CLI::Range(2, 3600));
+  app.add_option("--effect", b.effect, "Of the streams; the peer makes red_tint")->type_name("EFFECT");
+  app.add_option("--max-delay", b.max_delay_ms,
+                 "With --capacity: of a frame that is in time, in milliseconds")
+      ->type_name("MS");
+  app.add_option("--max-streams", b.max_streams, "Where --capacity stops")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+  add_rounds_option(app, b.rounds);
+  add_json_option(app, b.json);
+}
+
 Result<void> run_cutter(const bench::CutterBenchOptions& options, cli::Context& context) {
   // The clip passes hundreds of times, and each time the cutter would say what it cuts by.
   TRICKLE_TRY(log::configure("trickle-bench", "warning", log::Format::kText));
@@ -225,6 +261,13 @@ Result<void> run_chain(ChainOptions& options, cli::Context& context) {
   TRICKLE_TRY(parse_size(options.size, options.bench.shape.width, options.bench.shape.height));
   options.bench.shm = !options.pipes;
   return bench::run_chain_bench(options.bench, context.stop);
+}
+
+Result<void> run_serve(ServeOptions& options, cli::Context& context) {
+  using What = bench::ServeBenchOptions::What;
+  TRICKLE_TRY(parse_size(options.size, options.bench.shape.width, options.bench.shape.height));
+  options.bench.what = options.load ? What::kLoad : options.capacity ? What::kCapacity : What::kStart;
+  return bench::run_serve_bench(options.bench, context.stop);
 }
 
 Result<std::chrono::milliseconds> milliseconds_of(const char* option, const std::string& text) {
@@ -264,6 +307,7 @@ int main(int argc, char** argv) {
   Options options;
   add_relay_command(tool.app(), options.relay);
   add_chain_command(tool.app(), options.chain);
+  add_serve_command(tool.app(), options.serve);
   add_frames_command(tool.app(), options.frames);
   add_fx_command(tool.app(), options.fx);
   add_cutter_command(tool.app(), options.cutter);
@@ -274,6 +318,7 @@ int main(int argc, char** argv) {
     const auto given = [&tool](const char* command) { return tool.app().got_subcommand(command); };
     if (given("relay")) return run_relay(options.relay, context);
     if (given("chain")) return run_chain(options.chain, context);
+    if (given("serve")) return run_serve(options.serve, context);
     if (given("frames")) return run_frames(options.frames, context);
     if (given("fx")) return run_fx(options.fx, context);
     if (given("cutter")) return run_cutter(options.cutter, context);

@@ -163,6 +163,33 @@ start_bare() {
   [ "$(json '.rounds[0] | .p50_ms > 0 and .p50_ms <= .p99_ms and .first_frame_ms > 0')" = true ]
 }
 
+@test "serve times the start of a stream, with spare programs and without" {
+  trickle-bench serve --size 160x120 --fps 10 --seconds 4 --rounds 1 --json bench.json >table
+  [ "$(json '[.sides[].first_byte_ms | length] | join(" ")')" = '1 1' ]
+  [ "$(json '[.sides[] | .answered_ms[0], .first_byte_ms[0]] | min > 0')" = true ]
+}
+
+@test "serve measures a stream under load, and every frame comes out" {
+  trickle-bench serve --load --size 160x120 --fps 10 --seconds 3 --rounds 1 --json bench.json >table
+  [ "$(json '.frames')" = 30 ]
+  [ "$(json '.sides[0] | .missing')" = 0 ]
+  [ "$(json '[.sides[0] | .fps[0], .cpu_ms_per_frame[0], .p50_ms[0], .running_pss_mb[0], .ready_ms[0]] | min > 0')" = true ]
+}
+
+@test "serve says what --capacity and --peer need" {
+  run trickle-bench serve --capacity --seconds 3
+  [ "$status" -eq 2 ]
+  run trickle-bench serve --load --peer /nowhere/python
+  [ "$status" -eq 2 ]
+}
+
+@test "serve searches for the most streams" {
+  [ -n "${TRICKLE_TEST_CAPACITY:-}" ] || skip "takes 20 s: set TRICKLE_TEST_CAPACITY=1"
+  trickle-bench serve --capacity --size 160x120 --fps 10 --seconds 5 --rounds 1 --max-streams 1 --max-delay 60000 \
+    --json bench.json >table
+  [ "$(json '[.rounds[0][].streams] | join(" ")')" = '1 1' ]
+}
+
 @test "chain says so when a program of it fails" {
   run trickle-bench chain --size 160x120 --fps 10 --seconds 2 --effect nosuch --graph null --rounds 1
   [ "$status" -eq 1 ]
@@ -173,5 +200,5 @@ start_bare() {
 
 @test "trickle-bench's --help pages are as documented" {
   golden trickle-bench.help trickle-bench --help
-  for command in relay chain frames fx cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
+  for command in relay chain serve frames fx cutter startup bare; do golden "trickle-bench-$command.help" trickle-bench "$command" --help; done
 }
