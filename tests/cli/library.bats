@@ -231,12 +231,13 @@ start_app() {
   wait_until 20 grep -q '"strength":1.0' data.json
   request GET /health
   [ "$(jq -r .status <<<"$ANSWER")" = OK ]
+  many_frames() { [ "$(count_frames out.ts)" -gt 20 ]; }
+  wait_until 20 many_frames
   request POST /api/stream/stop
   [ "$STATUS" = 200 ]
   wait "$recorder"
   wait "$events"
   [ "$(ffprobe -v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0:s=x out.ts | head -n 1)" = 128x96 ]
-  [ "$(count_frames out.ts)" -gt 20 ]
   ffprobe -v error -select_streams a -show_entries stream=codec_name -of csv=p=0 out.ts | grep -q opus
   local type
   for type in stream_started receive_first_ingest_segment send_first_processed_segment params_updated stream_stopped; do
