@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "base/try.h"
 #include "fx/chain_spec.h"
 #include "fx/parameter_text.h"
@@ -202,6 +203,7 @@ Result<ChainUpdate> apply_update(const ChainSpec& current, const Json& update) {
 }
 
 Result<ChainUpdate> apply_update_text(const ChainSpec& current, std::string_view json_text) {
+  if (is_too_deep_json(json_text)) return unexpected(ErrorKind::kBadData, "the update is nested too deeply");
   const Json json = Json::parse(json_text, nullptr, false);
   if (json.is_discarded()) return unexpected(ErrorKind::kBadData, "the update is not valid JSON");
   return apply_update(current, json);

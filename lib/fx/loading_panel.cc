@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_depth.h"
 #include "base/try.h"
 #include "fx/panel_font.h"
 
@@ -134,6 +135,7 @@ void draw_panel(const PanelContent& content, double seconds, VideoFrame& frame) 
 
 Result<std::string> LoadingPanel::take_update(std::string_view json_text) {
   using Json = nlohmann::json;
+  if (is_too_deep_json(json_text)) return std::string(json_text);  // The chain says that it won't have it.
   Json json = Json::parse(json_text, nullptr, false);
   if (!json.is_object()) return std::string(json_text);
   const auto wrong = [](const char* sentence) { return unexpected(ErrorKind::kUsage, sentence); };

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/json_depth.h"
+
 namespace trickle {
 namespace {
 
@@ -47,6 +49,7 @@ Params& Params::operator=(Params&& other) noexcept {
 Params::~Params() = default;
 
 Result<Params> Params::parse(std::string_view json) {
+  if (is_too_deep_json(json)) return unexpected(ErrorKind::kUsage, "parameters must not be nested so deeply");
   ordered_json parsed = ordered_json::parse(json, nullptr, false);
   if (!parsed.is_object()) return unexpected(ErrorKind::kUsage, "parameters must be a JSON object");
   return Params(std::make_shared<const Object>(Object{std::move(parsed)}));

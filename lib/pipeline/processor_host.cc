@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json_depth.h"
 #include "base/log.h"
 #include "base/try.h"
 
@@ -77,7 +78,7 @@ bool FrameProcessor::emit_data(std::string_view json) {
 }
 
 bool FrameProcessor::emit_event(std::string_view json) {
-  if (!nlohmann::json::parse(json, nullptr, false).is_object()) return false;
+  if (is_too_deep_json(json) || !nlohmann::json::parse(json, nullptr, false).is_object()) return false;
   const std::lock_guard lock(link_->mutex);
   if (link_->outlet != nullptr) link_->outlet->emit_event(std::string(json));
   return link_->outlet != nullptr;

@@ -316,7 +316,7 @@ void Api::Impl::params(const ExchangePtr& exchange, const std::string& id) {
 
 void Api::Impl::stop(const ExchangePtr& exchange, const std::string& id) {
   with_body(exchange, false, [this, exchange, id](const std::string& text) {
-    const auto body = nlohmann::json::parse(text, nullptr, false);
+    const auto body = parse_object(text).value_or(nlohmann::json());
     const auto choice = worker_.choose(named_stream(exchange, id, body));
     if (!choice.stream) return exchange->respond(refuse(id.empty() ? 400 : 404, choice.refusal.message));
     choice.stream->stop([exchange] { exchange->respond(success("Stream stopped successfully")); });

@@ -2,10 +2,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
+
 namespace trickle::worker {
 namespace {
 
+// Of a document in several lines, which is parsed anew with each of them.
+constexpr size_t kMostLines = 256;
+constexpr size_t kMostBytesInLines = 64 * 1024;
+
 DocumentReader::Outcome parse(const std::string& text, nlohmann::json& document) {
+  if (is_too_deep_json(text)) return DocumentReader::Outcome::kJunk;
   try {
     document = nlohmann::json::parse(text);
     return DocumentReader::Outcome::kDocument;
@@ -24,7 +31,9 @@ DocumentReader::Outcome DocumentReader::take(std::string_view line, nlohmann::js
   const bool continued = !text_.empty();
   text_.append(line);
   text_ += '\n';
-  Outcome outcome = text_.size() > limit_bytes_ ? Outcome::kJunk : parse(text_, document);
+  lines_ = continued ? lines_ + 1 : 1;
+  const bool too_long = continued && (lines_ > kMostLines || text_.size() > kMostBytesInLines);
+  Outcome outcome = text_.size() > limit_bytes_ || too_long ? Outcome::kJunk : parse(text_, document);
   if (outcome == Outcome::kJunk && continued) {
     // The document before it was never completed; this line may begin a good one.
     text_.assign(line);

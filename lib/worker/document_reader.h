@@ -25,6 +25,7 @@ class DocumentReader {
 
  private:
   size_t limit_bytes_;
+  size_t lines_ = 0;
   std::string text_;
 };
 

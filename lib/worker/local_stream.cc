@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/json_depth.h"
 #include "pipeline/control_reader.h"
 #include "pipeline/local_chain.h"
 #include "pipeline/message_channel.h"
@@ -300,11 +301,15 @@ class LocalSubscriber final : public JsonSubscriber {
 
  private:
   void take(const std::string& text) {
-    boost::asio::post(io_, [this, alive = alive_, document = nlohmann::json::parse(text, nullptr, false)] {
-      if (!*alive) return;
-      if (document.is_discarded()) return on_junk_("a segment of the control channel is no JSON");
-      on_document_(document);
-    });
+    boost::asio::post(io_,
+                      [this, alive = alive_,
+                       document = is_too_deep_json(text) ? nlohmann::json(nlohmann::json::value_t::discarded)
+                                                         : nlohmann::json::parse(text, nullptr, false)] {
+                        if (!*alive) return;
+                        if (document.is_discarded())
+                          return on_junk_("a segment of the control channel is no JSON");
+                        on_document_(document);
+                      });
   }
   io_context& io_;
   std::function<void(const nlohmann::json&)> on_document_;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/json_depth.h"
 #include "base/try.h"
 #include "worker/schema.h"
 
@@ -35,6 +36,9 @@ Result<void> read_urls(const json& body, StartRequest& request) {
 }  // namespace
 
 Result<json> parse_object(std::string_view body) {
+  if (is_too_deep_json(body)) {
+    return unexpected(ErrorKind::kUsage, fmt::format("the body is nested more than {} deep", kDeepestJson));
+  }
   json document = json::parse(body, nullptr, false);
   if (document.is_discarded()) return unexpected(ErrorKind::kUsage, "the body is not valid JSON");
   if (!document.is_object()) return unexpected(ErrorKind::kUsage, "the body must be a JSON object");

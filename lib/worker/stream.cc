@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/json_depth.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "base/try.h"
@@ -99,6 +100,7 @@ void Stream::show_loading() {
 
 // {"data":…} or {"event":WORD,"message":TEXT}, see trickle-fx(1).
 void Stream::on_effect_line(std::string_view line) {
+  if (is_too_deep_json(line)) return log_.warning("an effect said something that is nested too deeply");
   const auto document = nlohmann::json::parse(line, nullptr, false);
   if (!document.is_object()) return;
   if (const auto data = document.find("data"); data != document.end())

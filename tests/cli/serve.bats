@@ -83,6 +83,27 @@ teardown() { common_teardown; }
   [ "$code" = 200 ]
 }
 
+@test "a body that is nested too deeply is answered 400, wherever it is, and the daemon lives" {
+  start_serve --capacity 2
+  call POST /api/stream/start "{$BODY, \"gateway_request_id\": \"a\"}"
+  [ "$code" = 200 ]
+  nested() { printf '%s' "$1"; head -c 300000 /dev/zero | tr '\0' '['; head -c 300000 /dev/zero | tr '\0' ']'; printf '%s' "$2"; }
+  nested "{$BODY, \"params\": " '}' >params.json
+  nested "{$BODY, \"params\": {\"x\": " '}}' >param.json
+  nested '{"intensity": ' '}' >update.json
+  for file in params.json param.json; do
+    call POST /api/stream/start @$file
+    [ "$code" = 400 ]
+    [[ $(field .message) == *nested* ]]
+  done
+  call POST /api/stream/params @update.json
+  [ "$code" = 400 ]
+  call PATCH /api/streams/a/params @update.json
+  [ "$code" = 400 ]
+  call POST '/api/stream/stop?stream_id=a' @update.json
+  [ "$code" = 200 ]
+}
+
 @test "errors name the field and what is allowed" {
   start_serve
   call POST /api/stream/start "{$BODY, \"params\": {\"effect\": \"red_tint\", \"intensity\": 2}}"

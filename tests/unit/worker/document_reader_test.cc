@@ -22,6 +22,26 @@ TEST_F(DocumentReaderTest, TakesADocumentInOneLine) {
   EXPECT_EQ(document_["intensity"], 0.3);
 }
 
+TEST_F(DocumentReaderTest, TakesNothingThatIsNestedSoDeeplyThatHandlingItWouldExhaustTheStack) {
+  DocumentReader reader(10'000'000);
+  EXPECT_EQ(reader.take(std::string(1'000'000, '['), document_), Outcome::kJunk);
+  const std::string deep = R"({"a":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}";
+  EXPECT_EQ(reader.take(deep, document_), Outcome::kJunk);
+  // Brackets in a text are no nesting.
+  EXPECT_EQ(
+      reader.take(R"({"a":")" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\"}", document_),
+      Outcome::kDocument);
+}
+
+TEST_F(DocumentReaderTest, GivesADocumentOfEndlesslyManyLinesUp) {
+  DocumentReader reader(10'000'000);
+  Outcome outcome = reader.take("[1", document_);
+  int lines = 1;
+  for (; outcome == Outcome::kIncomplete && lines < 1000; ++lines) outcome = reader.take(",1", document_);
+  EXPECT_EQ(outcome, Outcome::kJunk);
+  EXPECT_EQ(reader.take("{}", document_), Outcome::kDocument);
+}
+
 TEST_F(DocumentReaderTest, PutsADocumentOverSeveralLinesTogether) {
   EXPECT_EQ(take("{"), Outcome::kIncomplete);
   EXPECT_EQ(take(R"(  "effect": "invert")"), Outcome::kIncomplete);
