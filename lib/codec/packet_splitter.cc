@@ -1,16 +1,11 @@
 #include "codec/packet_splitter.h"
 
-#include <array>
 #include <cstring>
 #include <span>
 #include <utility>
 
 namespace trickle {
 namespace {
-
-// Sampling frequencies of ADTS headers (ISO/IEC 14496-3, table 1.18).
-constexpr std::array<int, 16> kAdtsRates{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
-                                         16000, 12000, 11025, 8000,  7350,  0,     0,     0};
 
 enum class NalKind { kOther, kPicture, kDelimiter };
 
@@ -119,18 +114,11 @@ int PacketSplitter::parse(std::span<const uint8_t> bytes, int64_t pts, bool dama
   return used == 0 && frame_bytes == 0 ? -1 : used;
 }
 
-// What an ADTS header says (ISO/IEC 14496-3, table 1.A.6 and 1.A.7); libav's parser keeps it to itself for
-// AAC.
-PacketSplitter::AudioSpan PacketSplitter::adts_span(std::span<const uint8_t> frame) {
-  const bool adts = frame.size() >= 7 && frame[0] == 0xff && (frame[1] & 0xf6) == 0xf0;
-  if (!adts) return {0, 0};
-  return {1024 * ((frame[6] & 3) + 1), kAdtsRates[(frame[2] >> 2) & 15]};
-}
-
-PacketSplitter::AudioSpan PacketSplitter::span_of(const AVPacket& packet) const {
+// By its own header, else by what the parser has found out.
+AudioSpan PacketSplitter::span_of(const AVPacket& packet) {
   constexpr int kOpusRate = 48'000;
-  if (codec_ == AV_CODEC_ID_AAC) return adts_span({packet.data, static_cast<size_t>(packet.size)});
-  if (!parser_ || !context_) return {0, 0};
+  const AudioSpan own = spans_.read(codec_, {packet.data, static_cast<size_t>(packet.size)});
+  if (own.rate > 0 || codec_ == AV_CODEC_ID_AAC || !parser_ || !context_) return own;
   return {parser_->duration, codec_ == AV_CODEC_ID_OPUS ? kOpusRate : context_->sample_rate};
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "codec/audio_span.h"
 #include "codec/av_types.h"
 #include "codec/pes_collector.h"
 
@@ -25,12 +26,7 @@ class PacketSplitter {
   void finish(const Give& give);
 
  private:
-  struct AudioSpan {
-    int samples;
-    int rate;  // 0: unknown.
-  };
-  [[nodiscard]] static AudioSpan adts_span(std::span<const uint8_t> frame);
-  [[nodiscard]] AudioSpan span_of(const AVPacket& packet) const;
+  [[nodiscard]] AudioSpan span_of(const AVPacket& packet);
   void split_pictures(const PesCollector::Unit& unit, const Give& give);
   void split_audio(const PesCollector::Unit& unit, const Give& give);
   [[nodiscard]] PacketPtr make_packet(std::span<const uint8_t> data, bool damaged) const;
@@ -40,6 +36,7 @@ class PacketSplitter {
   AVCodecID codec_;
   ParserPtr parser_;         // Audio only; null where a PES packet is a packet.
   CodecContextPtr context_;  // What the parser learns.
+  AudioSpanReader spans_;
   std::optional<int64_t> base_pts_;
   int64_t samples_since_base_ = 0;
 };

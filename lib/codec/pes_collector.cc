@@ -29,7 +29,12 @@ void PesCollector::add(const ts::Packet& packet, const Give& give) {
     unit_.damaged = true;
     return;
   }
-  if (packet.scrambled || !continues(packet)) return;
+  if (!continues(packet)) return;
+  if (packet.scrambled) {
+    ++scrambled_;
+    unit_.damaged = true;
+    return;
+  }
   if (packet.payload_unit_start) {
     begin(packet, give);
   } else if (open_) {
@@ -43,13 +48,21 @@ void PesCollector::add(const ts::Packet& packet, const Give& give) {
   if (!open_) return;
   if (expected_bytes_ > 0) {
     if (unit_.data.size() >= expected_bytes_ && !may_go_on_) close(give);
-  } else if (trust_stuffing_ && packet.stuffing_bytes > 0 && !packet.payload.empty()) {
+  } else if (ends_by_stuffing(packet)) {
     close(give);
     closed_by_stuffing_ = true;
   }
 }
 
+// A keyframe in a single packet is rarer than a muxer that leaves room beside a keyframe's clock: until
+// stuffing has been the end of something, such a one waits for what follows.
+bool PesCollector::ends_by_stuffing(const ts::Packet& packet) const {
+  if (!trust_stuffing_ || packet.stuffing_bytes == 0 || packet.payload.empty()) return false;
+  return stuffing_proven_ || !packet.payload_unit_start || !packet.random_access;
+}
+
 void PesCollector::begin(const ts::Packet& packet, const Give& give) {
+  stuffing_proven_ = stuffing_proven_ || closed_by_stuffing_;
   closed_by_stuffing_ = false;
   const std::optional<ts::PesHeader> header = ts::parse_pes_header(packet.payload);
   const bool goes_on = open_ && may_go_on_ && header && !header->pts;

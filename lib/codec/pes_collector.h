@@ -35,12 +35,15 @@ class PesCollector {
 
   /// Packets that are missing by their continuity counters, or known to be damaged, since the last call.
   [[nodiscard]] uint64_t take_losses() { return std::exchange(losses_, 0); }
+  /// Packets whose content is scrambled since the last call: they were passed over.
+  [[nodiscard]] uint64_t take_scrambled() { return std::exchange(scrambled_, 0); }
   /// True inside a PES packet whose length is known.
   [[nodiscard]] bool inside() const { return open_ && expected_bytes_ > 0; }
 
  private:
   bool continues(const ts::Packet& packet);
   void begin(const ts::Packet& packet, const Give& give);
+  [[nodiscard]] bool ends_by_stuffing(const ts::Packet& packet) const;
   void close(const Give& give);
 
   Unit unit_;
@@ -49,8 +52,10 @@ class PesCollector {
   bool may_go_on_ = false;     // As long as a PES packet can be: the next one may continue it.
   bool closed_by_stuffing_ = false;
   bool trust_stuffing_ = true;
+  bool stuffing_proven_ = false;  // It was the end at least once.
   std::optional<uint8_t> last_counter_;
   uint64_t losses_ = 0;
+  uint64_t scrambled_ = 0;
 };
 
 }  // namespace trickle

@@ -10,10 +10,10 @@
 #include "base/try.h"
 #include "codec/convert.h"
 #include "codec/loss_log.h"
-#include "codec/opus_in_ts.h"
 #include "codec/packet_splitter.h"
 #include "codec/pes_collector.h"
 #include "codec/pts_check.h"
+#include "codec/ts_codecs.h"
 #include "media/ts_packet.h"
 #include "media/ts_psi.h"
 #include "media/ts_resync.h"
@@ -26,53 +26,8 @@ constexpr Rational kTicks90k{1, 90000};
 // then.
 constexpr uint64_t kPatienceBytes = 1'000'000;
 
-AVCodecID av_codec_of(ts::Codec codec) {
-  switch (codec) {
-    case ts::Codec::kMpeg1Video:
-      return AV_CODEC_ID_MPEG1VIDEO;
-    case ts::Codec::kMpeg2Video:
-      return AV_CODEC_ID_MPEG2VIDEO;
-    case ts::Codec::kMpeg4Video:
-      return AV_CODEC_ID_MPEG4;
-    case ts::Codec::kH264:
-      return AV_CODEC_ID_H264;
-    case ts::Codec::kHevc:
-      return AV_CODEC_ID_HEVC;
-    case ts::Codec::kVvc:
-      return AV_CODEC_ID_VVC;
-    case ts::Codec::kAv1:
-      return AV_CODEC_ID_AV1;
-    case ts::Codec::kVc1:
-      return AV_CODEC_ID_VC1;
-    case ts::Codec::kMpegAudio:
-      return AV_CODEC_ID_MP2;
-    case ts::Codec::kAac:
-      return AV_CODEC_ID_AAC;
-    case ts::Codec::kAacLatm:
-      return AV_CODEC_ID_AAC_LATM;
-    case ts::Codec::kAc3:
-      return AV_CODEC_ID_AC3;
-    case ts::Codec::kEac3:
-      return AV_CODEC_ID_EAC3;
-    case ts::Codec::kDts:
-      return AV_CODEC_ID_DTS;
-    case ts::Codec::kOpus:
-      return AV_CODEC_ID_OPUS;
-    case ts::Codec::kPcmBluray:
-      return AV_CODEC_ID_PCM_BLURAY;
-    case ts::Codec::kUnknownVideo:
-    case ts::Codec::kOther:
-      break;
-  }
-  return AV_CODEC_ID_NONE;
-}
-
-CodecParametersPtr parameters_of(const ts::ElementaryStream& stream) {
-  CodecParametersPtr parameters(avcodec_parameters_alloc());
-  parameters->codec_id = av_codec_of(stream.codec);
-  parameters->codec_type = avcodec_get_type(parameters->codec_id);
-  if (stream.codec == ts::Codec::kOpus) describe_opus(*parameters, stream.descriptors);
-  return parameters;
+const char* kind_of(const ts::ElementaryStream& stream) {
+  return ts::is_video(stream.codec) ? "video" : "audio";
 }
 
 bool has_video(const ts::Program& program) {
@@ -141,6 +96,7 @@ class TsDemuxer final : public Demuxer {
   std::map<uint16_t, size_t> by_pid_;  // Numbers of tracks.
   std::deque<DemuxPacket> ready_;
   LossLog lost_packets_{"transport packets"};
+  LossLog lost_scrambled_{"scrambled packets"};
   LossLog lost_times_{"timestamps"};
   LossLog lost_bytes_{"bytes between transport packets"};
 };
@@ -209,6 +165,13 @@ void TsDemuxer::follow_program() {
       video_taken = true;
     } else if (ts::is_audio(stream.codec) && next_audio < tracks_.size()) {
       assign(next_audio++, stream);
+    } else if (ts::is_audio(stream.codec)) {
+      log::info("audio on PID {} came too late to be a track of its own: it is left out", stream.pid);
+    }
+  }
+  for (const Path& path : paths_) {
+    if (!by_pid_.contains(path.stream.pid)) {
+      log::info("{} on PID {} is no longer announced: it ends here", kind_of(path.stream), path.stream.pid);
     }
   }
 }
@@ -217,8 +180,8 @@ void TsDemuxer::assign(size_t track, const ts::ElementaryStream& stream) {
   by_pid_[stream.pid] = track;
   Path& path = paths_[track];
   if (path.stream == stream) return;
-  log::info("{} is {} on PID {} from here (was {} on PID {})", ts::is_video(stream.codec) ? "video" : "audio",
-            ts::codec_name(stream.codec), stream.pid, ts::codec_name(path.stream.codec), path.stream.pid);
+  log::info("{} is {} on PID {} from here (was {} on PID {})", kind_of(stream), ts::codec_name(stream.codec),
+            stream.pid, ts::codec_name(path.stream.codec), path.stream.pid);
   drain(track);
   const bool new_codec = path.stream.codec != stream.codec;
   path = Path(stream);
@@ -298,6 +261,10 @@ void TsDemuxer::take_packet(std::span<const uint8_t, ts::kPacketBytes> raw) {
 }
 
 void TsDemuxer::count_losses(Path& path) {
+  if (const uint64_t scrambled = path.collector.take_scrambled(); scrambled > 0) {
+    counters_.drop(Drop::kDamaged, scrambled);
+    lost_scrambled_.add("nobody gave us their key", scrambled);
+  }
   const uint64_t losses = path.collector.take_losses();
   if (losses == 0) return;
   counters_.drop(Drop::kDamaged, losses);
@@ -332,6 +299,7 @@ void TsDemuxer::finish() {
     count_losses(paths_[track]);
   }
   lost_packets_.finish();
+  lost_scrambled_.finish();
   lost_times_.finish();
   lost_bytes_.finish();
 }

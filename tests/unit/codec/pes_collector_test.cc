@@ -104,6 +104,45 @@ TEST(PesCollector, StopsTrustingStuffingThatWasNotTheEnd) {
   EXPECT_EQ(units[0].data.size(), kFirstBody + 100 + kRoom);
 }
 
+TEST(PesCollector, DoesNotTakeRoomBesideAKeyframesClockForTheEnd) {
+  Packets packets;
+  PesCollector collector;
+  std::vector<PesCollector::Unit> units;
+  const auto give = [&](PesCollector::Unit unit) { units.push_back(std::move(unit)); };
+  ts::Packet first = packets.make(true, pes(0, kFirstBody - 20));
+  first.random_access = true;
+  collector.add(first, give);
+  EXPECT_TRUE(units.empty());
+  collector.add(packets.make(false, std::vector<uint8_t>(kRoom - 5, 0xab)), give);
+  ASSERT_EQ(units.size(), 1u);
+  EXPECT_EQ(units[0].data.size(), kFirstBody - 20 + kRoom - 5);
+  // By now stuffing was the end of something: a keyframe in one packet is taken for whole.
+  collector.add(packets.make(true, pes(0, 60)), give);
+  ts::Packet small = packets.make(true, pes(0, 50));
+  small.random_access = true;
+  collector.add(small, give);
+  EXPECT_EQ(units.size(), 3u);
+  EXPECT_EQ(collector.take_losses(), 0u);
+}
+
+TEST(PesCollector, CountsScrambledPacketsApartFromLostOnes) {
+  Packets packets;
+  PesCollector collector;
+  std::vector<PesCollector::Unit> units;
+  const auto give = [&](PesCollector::Unit unit) { units.push_back(std::move(unit)); };
+  collector.add(packets.make(true, pes(kFirstBody + 2 * kRoom, kFirstBody)), give);
+  ts::Packet scrambled = packets.make(false, std::vector<uint8_t>(kRoom, 0xab));
+  scrambled.scrambled = true;
+  collector.add(scrambled, give);
+  collector.add(packets.make(false, std::vector<uint8_t>(kRoom, 0xab)), give);
+  collector.finish(give);
+  EXPECT_EQ(collector.take_scrambled(), 1u);
+  EXPECT_EQ(collector.take_scrambled(), 0u);
+  EXPECT_EQ(collector.take_losses(), 0u);
+  ASSERT_EQ(units.size(), 1u);
+  EXPECT_TRUE(units[0].damaged);
+}
+
 TEST(PesCollector, CountsWhatIsMissingAndPassesRepetitionsOver) {
   Packets packets;
   PesCollector collector;
