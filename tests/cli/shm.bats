@@ -83,20 +83,21 @@ hashes_of_input() { ffmpeg -nostdin -v error -i - -map 0:v -vsync passthrough -f
   make_clip in.ts 5 320x240
   ls /dev/shm >before
   for ((round = 0; round < ${TRICKLE_KILL_ROUNDS:-12}; ++round)); do
-    rm -f a b && mkfifo a b
-    trickle-decode --shm in.ts >a 2>decode.log 3>&- &
-    local decode=$!
-    trickle-fx --shm red_tint <a >b 2>fx.log 3>&- &
-    local fx=$!
-    trickle-encode <b >out.ts 2>encode.log 3>&- &
-    local encode=$!
-    BACKGROUND=("$decode" "$fx" "$encode")
+    # Anonymous pipes: whoever is killed before it has opened a FIFO would leave its neighbour waiting for it there.
+    rm -f pid.*
+    { sh -c 'echo $$ >pid.0; exec trickle-decode --shm in.ts' 2>decode.log |
+      sh -c 'echo $$ >pid.1; exec trickle-fx --shm red_tint' 2>fx.log |
+      sh -c 'echo $$ >pid.2; exec trickle-encode' >out.ts 2>encode.log; } 3>&- &
+    local chain=$!
+    wait_until 20 test -s pid.0 -a -s pid.1 -a -s pid.2
+    BACKGROUND=("$(cat pid.0)" "$(cat pid.1)" "$(cat pid.2)")
     sleep "0.$(printf %03d $((RANDOM % 250)))"
     local victim=${BACKGROUND[RANDOM % 3]}
     kill -KILL "$victim" 2>/dev/null || true
     # The others end by themselves; one that hangs is found by the deadline.
     for pid in "${BACKGROUND[@]}"; do wait_until 20 bash -c "! kill -0 $pid 2>/dev/null"; done
-    for pid in "${BACKGROUND[@]}"; do wait "$pid" || true; done
+    wait "$chain" || true
+    BACKGROUND=()
     [[ $(cat decode.log fx.log encode.log) != *anitizer* ]]
   done
   ls /dev/shm >after
