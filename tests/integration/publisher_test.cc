@@ -1,6 +1,7 @@
 // Publisher against a scripted server that does as it should: one test for each rule that needs a network.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "integration/jumping_clock.h"
@@ -164,6 +165,24 @@ TEST(PublisherOnANetwork, TheChannelIsDeletedBeforeThePreconnectIsClosed) {
   EXPECT_TRUE(recorder.server().wait_for("POST /c/1"));
   ASSERT_TRUE(publisher->finish());
   EXPECT_EQ(recorder.server().count("DELETE /c"), 1U);
+}
+
+TEST(PublisherOnANetwork, AProxyIsUsedAsCurlDoes) {
+  testing::FakeServer proxy([](FakeExchange& exchange) {
+    const std::string body = exchange.read_body();
+    if (exchange.request().target == "http://trickle.invalid/c/0") {
+      EXPECT_EQ(body, "by way of another");
+    }
+    if (!exchange.gone()) exchange.answer(200);
+  });
+  ::setenv("http_proxy", proxy.url("").c_str(), 1);
+  auto publisher = Publisher::open({.url = "http://trickle.invalid/c", .linger = {}});
+  ASSERT_TRUE(publisher);
+  ASSERT_TRUE((*publisher)->publish("by way of another"));
+  EXPECT_TRUE((*publisher)->finish());
+  ::unsetenv("http_proxy");
+  EXPECT_EQ(proxy.count("POST http://trickle.invalid/c/0"), 1U);
+  EXPECT_EQ(proxy.count("DELETE http://trickle.invalid/c"), 1U);
 }
 
 }  // namespace
