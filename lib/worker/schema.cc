@@ -149,6 +149,11 @@ std::string number_text(double number) { return fmt::format("{:.10g}", number); 
 bool is_http_url(const std::string& text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url || (url->scheme() != "http" && url->scheme() != "https")) return false;
+  if (const std::string port(url->port()); !port.empty()) {
+    uint16_t number = 0;
+    const auto failure = std::from_chars(port.data(), port.data() + port.size(), number).ec;
+    if (failure != std::errc() || number == 0) return false;
+  }
   return !url->encoded_host().empty() && url->encoded_path().size() > 1;
 }
 

@@ -55,7 +55,14 @@ Result<StartRequest> parse_start(std::string_view body, std::string_view header_
   StartRequest request;
   TRICKLE_TRY(read_urls(document, request));
   TRICKLE_TRY_ASSIGN(request.id, read_optional(document, "gateway_request_id"));
-  if (request.id.empty()) request.id = header_id.empty() ? make_up_id() : std::string(header_id);
+  if (request.id.empty() && header_id.empty()) request.id = make_up_id();
+  if (request.id.empty()) {
+    const Field& id = *find_field(start_fields(), "gateway_request_id");
+    if (header_id.size() > static_cast<size_t>(id.maximum)) {
+      return unexpected(ErrorKind::kUsage, fmt::format("X-Stream-Id must be {}", allowed_values(id)));
+    }
+    request.id = header_id;
+  }
   json params = json::object();
   if (const auto found = document.find("params"); found != document.end() && !found->is_null())
     params = *found;

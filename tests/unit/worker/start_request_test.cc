@@ -94,6 +94,18 @@ TEST(StreamPlan, IsTheFullChainWithoutSecretsInItsArguments) {
               ElementsAre("--on-lag", "drop", "--overlay", "panel", "red_tint", "intensity=0.3"));
 }
 
+TEST(StartRequest, RefusesPortsThatThereAreNotAndNamesThatAreTooLong) {
+  for (const char* url : {"http://h:0/in", "http://h:99999/in", "http://h:65536/in"}) {
+    const auto request = parse_start(R"({"subscribe_url":")" + std::string(url) + "\"}", "");
+    ASSERT_FALSE(request) << url;
+    EXPECT_THAT(request.error().message(), HasSubstr("subscribe_url"));
+  }
+  EXPECT_TRUE(parse_start(R"({"subscribe_url":"http://h:65535/in"})", std::string(256, 'a')));
+  const auto request = parse_start(R"({"subscribe_url":"http://h/in"})", std::string(257, 'a'));
+  ASSERT_FALSE(request);
+  EXPECT_THAT(request.error().message(), HasSubstr("X-Stream-Id"));
+}
+
 TEST(StreamPlan, TellsWhatSpareProgramsMustBeToldUnlessTheEffectTakesLong) {
   auto request = parse_start(
       R"({"subscribe_url":"http://h/in","publish_url":"http://h/out",
