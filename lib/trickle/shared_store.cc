@@ -41,8 +41,10 @@ class StoreView::Note {
 /// One call to the store: holds the lock, and at its end sees to it that everybody is told.
 class StoreView::Locked {
  public:
-  explicit Locked(const StoreView& view)
-      : view_(const_cast<StoreView&>(view)), shared_(*view.shared_), lock_(shared_.mutex) {
+  enum class Tell { kAtTheEnd, kLater };
+  /// \param tell  when the listeners of this view are told.
+  explicit Locked(const StoreView& view, Tell tell = Tell::kAtTheEnd)
+      : view_(const_cast<StoreView&>(view)), shared_(*view.shared_), tell_(tell), lock_(shared_.mutex) {
     shared_.caller = &view_;
   }
   ~Locked() {
@@ -50,9 +52,11 @@ class StoreView::Locked {
     const bool noted_own = std::exchange(shared_.noted_own, false);
     ViewsToWake to_wake;
     to_wake.swap(shared_.to_wake);
+    const bool later = noted_own && tell_ == Tell::kLater;
+    if (later && !std::exchange(view_.woken_, true)) to_wake.push_back(&view_);
     lock_.unlock();
-    for (const StoreView* other : to_wake) other->wake_();
-    if (noted_own) view_.catch_up();
+    for (const StoreView* woken : to_wake) woken->wake_();
+    if (noted_own && !later) view_.catch_up();
   }
   Locked(const Locked&) = delete;
   Locked& operator=(const Locked&) = delete;
@@ -61,6 +65,7 @@ class StoreView::Locked {
  private:
   StoreView& view_;
   SharedStore& shared_;
+  const Tell tell_;
   std::unique_lock<std::mutex> lock_;
 };
 
@@ -276,7 +281,8 @@ CreateStatus StoreView::create(std::string_view name, ChannelOptions options, bo
 
 WriteGrant StoreView::open_write(const WriteRequest& request, WriterListener& listener) {
   auto writer = std::make_unique<Writer>(*this, listener);
-  const Locked store(*this);
+  // As soon as the lock is free another thread may end the writer, of which the listener has not heard yet.
+  const Locked store(*this, Locked::Tell::kLater);
   WriteGrant grant = store->open_write(request, writer->listener());
   if (!grant.writer) return grant;
   writer->begin(std::move(grant.writer), copy_of(store->find(request.channel)));
