@@ -125,6 +125,9 @@ struct StoreLimits {
   uint64_t memory_bytes = UINT64_MAX;
   size_t max_channels = SIZE_MAX;
   Duration idle_timeout = std::chrono::minutes(5);
+  /// How many threads may hold copies of each channel and of the list of each segment's chunks (see
+  /// shared_store.h): they count for the memory.
+  size_t copies = 0;
 };
 
 struct ChannelOptions {

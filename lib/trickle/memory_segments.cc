@@ -4,6 +4,12 @@
 #include "trickle/memory_store_parts.h"
 
 namespace trickle {
+namespace {
+
+// A pointer, in a list that may be half empty.
+constexpr uint64_t kChunkCopyBytes = 2 * sizeof(http::ChunkPtr);
+
+}  // namespace
 
 SegmentNumber MemoryStore::Channel::resolve(ReadSelector selector) const {
   switch (selector.kind) {
@@ -99,7 +105,7 @@ MemoryStore::SegmentPtr MemoryStore::add_segment(Channel& channel, SegmentNumber
 AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, std::span<const char> bytes) {
   const TimePoint now = clock_.now();
   auto chunk = std::make_shared<const http::Chunk>(bytes, now);
-  const uint64_t footprint = chunk->footprint_bytes();
+  const uint64_t footprint = chunk->footprint_bytes() + limits_.copies * kChunkCopyBytes;
   AppendStatus refusal = AppendStatus::kSegmentFull;
   if (segment->size_bytes() + bytes.size() > limits_.max_segment_bytes ||
       !make_room(channel, footprint, refusal)) {
@@ -112,7 +118,7 @@ AppendStatus MemoryStore::append(Channel& channel, const SegmentPtr& segment, st
     segment->set_begun_at(now);
     count_as_written(channel, *segment);
   }
-  segment->append(std::move(chunk));
+  segment->append(std::move(chunk), footprint);
   channel.last_write = now;
   account(channel, static_cast<int64_t>(footprint), 0);
   channel.bytes_in += bytes.size();

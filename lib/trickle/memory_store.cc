@@ -15,6 +15,7 @@ constexpr auto kTombstoneTime = 60s;
 // So that making and deleting channels all day takes no memory: beyond it the oldest are forgotten early.
 constexpr size_t kMaxTombstones = 10'000;
 constexpr uint64_t kChannelOverheadBytes = 1024;
+constexpr uint64_t kChannelCopyBytes = 320;
 // A publisher that starts over without saying so is believed when nothing was going on for this long.
 constexpr auto kRestartSilence = 5s;
 
@@ -29,8 +30,9 @@ MemoryStore::MemoryStore(StoreLimits limits, const Clock& clock)
 
 MemoryStore::~MemoryStore() = default;
 
-uint64_t MemoryStore::Channel::own_footprint_bytes() const {
-  return kChannelOverheadBytes + head->content_type.size();
+uint64_t MemoryStore::channel_footprint_bytes(std::string_view content_type) const {
+  return kChannelOverheadBytes + content_type.size() +
+         limits_.copies * (kChannelCopyBytes + content_type.size());
 }
 
 MemoryStore::ChannelPtr MemoryStore::lookup(std::string_view name) const {
@@ -58,7 +60,7 @@ MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelO
   channel->permanent = options.permanent;
   channel->uncapped = options.uncapped;
   channels_.emplace(name, channel);
-  footprint_bytes_ += channel->own_footprint_bytes();
+  footprint_bytes_ += channel_footprint_bytes(channel->head->content_type);
   if (const auto tombstone = tombstones_.find(name); tombstone != tombstones_.end())
     tombstones_.erase(tombstone);
   notices_->changes.emplace_back(name, true);
@@ -68,7 +70,7 @@ MemoryStore::ChannelPtr MemoryStore::add_channel(std::string_view name, ChannelO
 void MemoryStore::end_channel(const ChannelPtr& channel) {
   channel->head->closed = true;
   end_segments(*channel);
-  footprint_bytes_ -= channel->own_footprint_bytes();
+  footprint_bytes_ -= channel_footprint_bytes(channel->head->content_type);
   notices_->channels.push_back(channel);
   notices_->changes.emplace_back(channel->head->name, false);
   channels_.erase(channel->head->name);
@@ -120,7 +122,7 @@ CreateStatus MemoryStore::create(std::string_view name, ChannelOptions options, 
   if (lookup(name)) return CreateStatus::kExists;
   if (!may_create) return CreateStatus::kNoChannel;
   if (channels_.size() >= limits_.max_channels) return CreateStatus::kTooManyChannels;
-  if (!free_memory(kChannelOverheadBytes + options.content_type.size())) return CreateStatus::kOutOfMemory;
+  if (!free_memory(channel_footprint_bytes(options.content_type))) return CreateStatus::kOutOfMemory;
   add_channel(name, std::move(options));
   return CreateStatus::kCreated;
 }
@@ -163,7 +165,7 @@ MemoryStore::ChannelPtr MemoryStore::channel_for_write(const WriteRequest& reque
   refusal = WriteStatus::kTooManyChannels;
   if (channels_.size() >= limits_.max_channels) return nullptr;
   refusal = WriteStatus::kOutOfMemory;
-  if (!free_memory(kChannelOverheadBytes + options.content_type.size())) return nullptr;
+  if (!free_memory(channel_footprint_bytes(options.content_type))) return nullptr;
   return add_channel(request.channel, std::move(options));
 }
 

@@ -53,6 +53,8 @@ class MemoryStore final : public ChannelStore {
   [[nodiscard]] std::optional<SegmentNumber> tombstone_of(std::string_view name) const;
   void bury(const ChannelHead& channel);
   void forget_tombstones();
+  /// What a channel costs in memory without its segments.
+  [[nodiscard]] uint64_t channel_footprint_bytes(std::string_view content_type) const;
   [[nodiscard]] bool restarts(const Channel& channel, SegmentNumber number, bool reset) const;
   [[nodiscard]] bool accepts(const Channel& channel, SegmentNumber number) const;
 

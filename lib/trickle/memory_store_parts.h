@@ -33,8 +33,6 @@ struct MemoryStore::Channel {
   mutable RateMeter out_rate;
   mutable uint64_t bytes_out_rated = 0;  ///< Of what readers were sent, so much is in the rate.
 
-  /// What it costs in memory without its segments.
-  [[nodiscard]] uint64_t own_footprint_bytes() const;
   /// Below this, what is not there counts as closed.
   [[nodiscard]] SegmentNumber oldest_acceptable() const {
     return std::max(highest_evicted + 1, head->next - static_cast<SegmentNumber>(window));

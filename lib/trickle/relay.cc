@@ -27,6 +27,7 @@ StoreLimits store_limits(const RelayOptions& options) {
   limits.memory_bytes = options.memory_bytes;
   limits.max_channels = options.max_channels;
   limits.idle_timeout = options.idle_timeout;
+  limits.copies = options.threads > 1 ? options.threads : 0;
   return limits;
 }
 

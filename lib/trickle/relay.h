@@ -34,6 +34,7 @@ struct RelayOptions {
   uint64_t memory_bytes = UINT64_MAX;         ///< More: the same over all channels, then 507.
   size_t max_channels = SIZE_MAX;             ///< More: 507.
   std::chrono::milliseconds idle_timeout = std::chrono::minutes(5);
+  size_t threads = 1;  ///< How many relays serve its channels.
   std::chrono::milliseconds interim_interval = std::chrono::seconds(10);  ///< Between "100 Continue"s.
 };
 

@@ -57,6 +57,7 @@ class RelayServer::Lane {
 RelayServer::RelayServer(boost::asio::io_context& io, RelayOptions relay, const http::ServerOptions& server,
                          size_t threads, Counters* counters)
     : io_(io), farewell_(io) {
+  relay.threads = threads;
   lanes_.push_back(std::make_unique<Lane>(io, std::move(relay), server, counters));
   while (lanes_.size() < threads) lanes_.push_back(std::make_unique<Lane>(*lanes_.front(), server));
   for (const auto& lane : lanes_) lane->run();

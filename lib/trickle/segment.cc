@@ -19,9 +19,9 @@ size_t ChangeListeners::readers() const {
   return count;
 }
 
-void Segment::append(http::ChunkPtr chunk) {
+void Segment::append(http::ChunkPtr chunk, uint64_t footprint_bytes) {
   size_bytes_ += chunk->size_bytes();
-  footprint_bytes_ += chunk->footprint_bytes();
+  footprint_bytes_ += footprint_bytes;
   chunks_.push_back(std::move(chunk));
 }
 

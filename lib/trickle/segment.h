@@ -99,7 +99,8 @@ class Segment {
   [[nodiscard]] TimePoint ended_at() const { return ended_at_; }
 
   // For stores.
-  void append(http::ChunkPtr chunk);
+  /// \param footprint_bytes  what the chunk costs in memory.
+  void append(http::ChunkPtr chunk, uint64_t footprint_bytes);
   /// Takes over what has become of `original`, of which this has been a copy from its beginning. The bytes
   /// are shared, not copied; listeners are neither copied nor told.
   void catch_up_with(const Segment& original);

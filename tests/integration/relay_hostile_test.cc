@@ -218,7 +218,7 @@ TEST_F(HostileClients, ReadersThatStallOnDeletedChannelsHoldNoMemory) {
 }
 
 TEST_F(HostileClients, ManyChannelNamesAreRefusedWhenMemoryIsFull) {
-  start({"--memory", "16M", "--changefeed"});
+  start({"--memory", "16M", "--changefeed", "--threads", "2"});
   RawClient client(relay_->port());
   std::string answer;
   int made = 0;
