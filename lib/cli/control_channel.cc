@@ -34,7 +34,7 @@ namespace {
 constexpr size_t kLongestLineBytes = size_t{1} << 20;
 constexpr size_t kMostUnreadAnswerBytes = size_t{64} << 10;
 constexpr size_t kMostPeers = 64;
-constexpr std::chrono::milliseconds kLongestCatchUp{250};
+constexpr std::chrono::milliseconds kLongestCatchUp{2000};
 constexpr std::chrono::microseconds kLook{200};
 
 std::string system_message(int error) { return std::generic_category().message(error); }

@@ -27,8 +27,8 @@ class ControlChannel {
   static Result<std::unique_ptr<ControlChannel>> start(const std::string& where, ControlHandler handler);
   /// Ends the thread; a line in hand is finished first.
   virtual ~ControlChannel() = default;
-  /// Waits until every line that stands in the descriptor fd:N now has been handled, or for a quarter of a
-  /// second: settings that were sent before the media hold from the first frame on.
+  /// Waits until every line that stands in the descriptor fd:N now has been handled, or for two
+  /// seconds: settings that were sent before the media hold from the first frame on.
   virtual void catch_up() = 0;
 };
 
