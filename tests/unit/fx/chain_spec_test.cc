@@ -169,9 +169,12 @@ TEST(ApplyUpdate, RefusesWithASentenceThatNamesTheField) {
 TEST(ApplyUpdate, SurvivesDeepNestingAndLongTexts) {
   const std::string deep(200'000, '[');
   EXPECT_FALSE(apply_update_text({}, deep));
-  const std::string nested =
-      R"({"effect":"red_tint","intensity":)" + deep + std::string(deep.size(), ']') + "}";
-  EXPECT_EQ(update_refusal(nested), "intensity of red_tint must be a number from -1 to 1, not \"this list\"");
+  const auto nested = [](size_t levels) {
+    return R"({"effect":"red_tint","intensity":)" + std::string(levels, '[') + std::string(levels, ']') + "}";
+  };
+  EXPECT_EQ(update_refusal(nested(200'000)), "the update is nested too deeply");
+  EXPECT_EQ(update_refusal(nested(50)),
+            "intensity of red_tint must be a number from -1 to 1, not \"this list\"");
   const std::string text = R"({"effect":"red_tint","intensity":")" + std::string(100'000, 'x') + "\"}";
   EXPECT_LT(update_refusal(text).size(), 200u);
 }
