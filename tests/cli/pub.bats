@@ -304,3 +304,9 @@ KINDS
   run ldd "$(command -v trickle-pub)"
   [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]
 }
+
+@test "its start waits for no library but curl's" {
+  ldd "$(command -v trickle-pub)" >libraries
+  ! grep -E 'lib[at]san' libraries || skip "a build with sanitizers"
+  run -1 grep -E 'libstdc|libspdlog|libfmt' libraries
+}

@@ -219,3 +219,9 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
   run ldd "$(command -v trickle-sub)"
   [[ "$output" != *libav* && "$output" != *libboost* && "$output" != *libtorch* ]]
 }
+
+@test "its start waits for no library but curl's" {
+  ldd "$(command -v trickle-sub)" >libraries
+  ! grep -E 'lib[at]san' libraries || skip "a build with sanitizers"
+  run -1 grep -E 'libstdc|libspdlog|libfmt' libraries
+}
