@@ -27,6 +27,7 @@ struct Options {
   std::string buffer = "32M";
   std::string start = "next";
   bool keep_channel = false;
+  bool keep_newline = false;
 };
 
 void add_options(CLI::App& app, Options& options) {
@@ -37,6 +38,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--split", options.split,
                  "Where segments begin: auto, keyframe, line, eof, bytes:N or seconds:S")
       ->type_name("HOW");
+  app.add_flag("--keep-newline", options.keep_newline,
+               "Under --split line: lines are sent with their newlines");
   app.add_option("--min-segment", options.min_segment,
                  "No segment of media is shorter, in its time and on the clock")
       ->type_name("DURATION");
@@ -86,6 +89,10 @@ Result<StreamPublisherOptions> stream_options(const Options& options, cli::Conte
   TRICKLE_TRY_ASSIGN(result.publisher, publisher_options(options, context));
   TRICKLE_TRY_ASSIGN(result.ts, cutter_options(options));
   TRICKLE_TRY_ASSIGN(result.split, parse_split_mode(options.split));
+  if (options.keep_newline && result.split.kind != SplitMode::Kind::kLine) {
+    return unexpected(ErrorKind::kUsage, "--keep-newline needs --split line");
+  }
+  result.split.keep_newline = options.keep_newline;
   if (options.content_type != "auto") result.content_type = options.content_type;
   return result;
 }

@@ -52,6 +52,7 @@ class TsSplitter final : public Splitter {
 
 class LineSplitter final : public Splitter {
  public:
+  explicit LineSplitter(bool keep_newline) : keep_newline_(keep_newline) {}
   Result<void> add(Bytes bytes, SegmentSink& sink) override {
     while (!bytes.empty()) {
       const auto end = std::find(bytes.begin(), bytes.end(), '\n');
@@ -62,6 +63,7 @@ class LineSplitter final : public Splitter {
         TRICKLE_TRY(sink.write(line));
       }
       if (end == bytes.end()) break;
+      if (inside_ && keep_newline_) TRICKLE_TRY(sink.write(Bytes(end, end + 1)));
       if (inside_) TRICKLE_TRY(sink.end_segment());
       inside_ = false;
       bytes = bytes.subspan(line.size() + 1);
@@ -71,6 +73,7 @@ class LineSplitter final : public Splitter {
   Result<void> finish(SegmentSink&) override { return {}; }
 
  private:
+  const bool keep_newline_;
   bool inside_ = false;
 };
 
@@ -181,7 +184,7 @@ std::unique_ptr<Splitter> make_splitter(const SplitMode& mode, const TsCutterOpt
     case SplitMode::Kind::kKeyframe:
       return std::make_unique<TsSplitter>(ts, clock);
     case SplitMode::Kind::kLine:
-      return std::make_unique<LineSplitter>();
+      return std::make_unique<LineSplitter>(mode.keep_newline);
     case SplitMode::Kind::kBytes:
       return std::make_unique<BytesSplitter>(mode.bytes);
     case SplitMode::Kind::kSeconds:

@@ -16,7 +16,7 @@ struct SplitMode {
   enum class Kind {
     kAuto,      ///< By what the input is.
     kKeyframe,  ///< MPEG-TS, at random access points.
-    kLine,      ///< One segment for each line, without its end; empty lines are skipped.
+    kLine,      ///< One segment for each line; empty lines are skipped.
     kEof,       ///< One segment.
     kBytes,     ///< Segments of `bytes`.
     kSeconds,   ///< Segments of `duration`, by the clock on the wall.
@@ -24,6 +24,7 @@ struct SplitMode {
   Kind kind = Kind::kAuto;
   uint64_t bytes = 0;
   std::chrono::microseconds duration{0};
+  bool keep_newline = false;  ///< kLine: whether the end of a line belongs to its segment.
 };
 
 /// Parses "auto", "keyframe", "line", "eof", "bytes:N" or "seconds:S". \return kUsage with a sentence.

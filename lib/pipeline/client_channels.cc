@@ -22,9 +22,11 @@ constexpr size_t kMostItems = 1000;
 constexpr const char* kStreamEvents = "ai_stream_events";
 constexpr const char* kHeartbeatEvents = "stream_heartbeat";
 
-std::unique_ptr<MessageChannel> open(const std::string& url, const char* name, const ClientOptions& options) {
+std::unique_ptr<MessageChannel> open(const std::string& url, const char* name, MessageKind kind,
+                                     const ClientOptions& options) {
   if (url.empty()) return nullptr;
-  return MessageChannel::start({url, fmt::format("[{}] {}: ", options.stream_id, name), options.connection});
+  return MessageChannel::start(
+      {url, fmt::format("[{}] {}: ", options.stream_id, name), options.connection, kind});
 }
 
 }  // namespace
@@ -33,8 +35,8 @@ ClientChannels::ClientChannels(const ClientOptions& options, std::function<Clien
     : options_(options), numbers_(std::move(numbers)) {}
 
 void ClientChannels::start() {
-  events_ = open(options_.events_url, "events", options_);
-  data_ = open(options_.data_url, "data", options_);
+  events_ = open(options_.events_url, "events", MessageKind::kJson, options_);
+  data_ = open(options_.data_url, "data", MessageKind::kJsonLines, options_);
   if (events_ || data_) thread_ = std::thread([this] { beat(); });
 }
 
@@ -97,7 +99,7 @@ void ClientChannels::beat() {
 // With the mutex held.
 void ClientChannels::publish_items(bool keep_alive) {
   if (!data_ || (items_.empty() && !keep_alive)) return;
-  data_->publish(fmt::format("[{}]\n", fmt::join(std::exchange(items_, {}), ",")));
+  data_->publish(fmt::format("[{}]", fmt::join(std::exchange(items_, {}), ",")));
 }
 
 void ClientChannels::heartbeat() {

@@ -36,6 +36,7 @@ class PublisherThread final : public MessageChannel {
 
   void publish(std::string document) override {
     const std::lock_guard lock(mutex_);
+    if (options_.kind == MessageKind::kJsonLines) document += '\n';
     waiting_.push_back(std::move(document));
     if (waiting_.size() > kMostWaiting) {
       waiting_.pop_front();
@@ -107,7 +108,8 @@ void PublisherThread::send(const std::string& document) {
     PublisherOptions wanted;
     wanted.url = options_.url;
     wanted.connection = options_.connection;
-    wanted.content_type = "application/json";
+    const bool lines = options_.kind == MessageKind::kJsonLines;
+    wanted.content_type = lines ? "application/jsonl" : "application/json";
     wanted.on_lag = OnLag::kBlock;  // It is publish() that drops.
     wanted.buffer_bytes = kBufferBytes;
     wanted.stop_fd = hurry_.token().fd();

@@ -9,10 +9,17 @@
 
 namespace trickle::pipeline {
 
+/// What a document is followed by, and what the channel is said to hold.
+enum class MessageKind {
+  kJson,       ///< Nothing; application/json.
+  kJsonLines,  ///< A newline; application/jsonl.
+};
+
 struct MessageChannelOptions {
   std::string url;
   std::string log_prefix;  ///< E.g. "events: ".
   ConnectionOptions connection;
+  MessageKind kind = MessageKind::kJson;
 };
 
 /// Any thread may call publish().

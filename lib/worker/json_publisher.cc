@@ -68,7 +68,12 @@ void State::launch() {
   if (!pipe) return options_.log.warning("{}", pipe.error().to_string());
   pipeline::StagePlan plan;
   plan.program = kPubProgram;
-  plan.arguments = {"--split", "line", "--content-type", "application/json"};
+  plan.arguments = {"--split", "line", "--content-type"};
+  if (options_.kind == pipeline::MessageKind::kJsonLines) {
+    plan.arguments.insert(plan.arguments.end(), {"application/jsonl", "--keep-newline"});
+  } else {
+    plan.arguments.emplace_back("application/json");
+  }
   if (restarted_) plan.arguments.insert(plan.arguments.end(), {"--start", "next"});
   if (options_.plan.insecure) plan.arguments.emplace_back("--insecure");
   plan.environment.emplace_back("TRICKLE_PUBLISH_URL", options_.url);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pipeline/chain.h"
+#include "pipeline/message_channel.h"
 #include "worker/stream_plan.h"
 
 namespace trickle::worker {
@@ -18,6 +19,7 @@ struct SideChannelOptions {
   pipeline::ChildLimits limits;
   std::filesystem::path program_directory;
   PlanOptions plan;
+  pipeline::MessageKind kind = pipeline::MessageKind::kJson;
 };
 
 /// Belongs to the thread that runs the io_context.

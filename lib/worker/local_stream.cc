@@ -249,8 +249,9 @@ std::vector<StageStatus> LocalStream::status() const {
 
 class LocalPublisher final : public JsonPublisher {
  public:
-  LocalPublisher(io_context& io, const std::string& url, const ConnectionOptions& connection)
-      : io_(io), deadline_(io), channel_(pipeline::MessageChannel::start({url, "", connection})) {}
+  LocalPublisher(io_context& io, const std::string& url, const ConnectionOptions& connection,
+                 pipeline::MessageKind kind)
+      : io_(io), deadline_(io), channel_(pipeline::MessageChannel::start({url, "", connection, kind})) {}
   ~LocalPublisher() override {
     *alive_ = false;
     if (thread_.joinable()) thread_.join();
@@ -332,9 +333,9 @@ StreamOptions local_stream_options(FrameProcessor& processor, const AppOptions& 
     return std::make_unique<LocalStream>(io, processor, request, options, std::move(callbacks));
   };
   const ConnectionOptions connection = connection_options(options);
-  result.local.make_publisher = [connection](io_context& io,
-                                             const std::string& url) -> std::unique_ptr<JsonPublisher> {
-    return std::make_unique<LocalPublisher>(io, url, connection);
+  result.local.make_publisher = [connection](io_context& io, const std::string& url,
+                                             pipeline::MessageKind kind) -> std::unique_ptr<JsonPublisher> {
+    return std::make_unique<LocalPublisher>(io, url, connection, kind);
   };
   result.local.make_subscriber = [connection](io_context& io, const std::string& url, auto on_document,
                                               auto on_junk) -> std::unique_ptr<JsonSubscriber> {

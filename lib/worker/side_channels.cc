@@ -88,16 +88,18 @@ SideChannels::SideChannels(boost::asio::io_context& io, const Stream& stream, co
     return SideChannelOptions{url, log_.with_prefix(fmt::format("{}: ", name)), options.chain.limits,
                               options.chain.program_directory, options.plan};
   };
-  const auto publisher = [&](const std::string& url, const char* name) {
-    return options.local.make_publisher ? options.local.make_publisher(io, url)
-                                        : JsonPublisher::start(io, channel(url, name));
+  const auto publisher = [&](const std::string& url, const char* name, pipeline::MessageKind kind) {
+    if (options.local.make_publisher) return options.local.make_publisher(io, url, kind);
+    SideChannelOptions wanted = channel(url, name);
+    wanted.kind = kind;
+    return JsonPublisher::start(io, std::move(wanted));
   };
   if (!request.events_url.empty()) {
-    events_ = publisher(request.events_url, "events");
+    events_ = publisher(request.events_url, "events", pipeline::MessageKind::kJson);
     beat();
   }
   if (!request.data_url.empty()) {
-    data_ = publisher(request.data_url, "data");
+    data_ = publisher(request.data_url, "data", pipeline::MessageKind::kJsonLines);
     keep_data_alive();
   }
   if (!request.control_url.empty()) {
@@ -161,6 +163,7 @@ void SideChannels::publish_items() {
     array += item;
   }
   data_->publish(fmt::format("[{}]", array));
+  keep_data_alive();
 }
 
 void SideChannels::publish(const ordered_json& event, const char* queue) {
@@ -190,10 +193,10 @@ void SideChannels::keep_data_alive() {
 }
 
 void SideChannels::finish(std::function<void()> done) {
+  publish_items();
   heartbeat_.cancel();
   data_timer_.cancel();
   items_timer_.cancel();
-  publish_items();
   control_.reset();
   const auto both = std::make_shared<int>(2);
   const auto one_done = [this, alive = std::weak_ptr<bool>(alive_), both, done = std::move(done)] {

@@ -15,6 +15,7 @@
 
 #include "io/clock.h"
 #include "pipeline/chain.h"
+#include "pipeline/message_channel.h"
 #include "worker/effect_policy.h"
 #include "worker/start_request.h"
 #include "worker/stream_plan.h"
@@ -33,7 +34,8 @@ struct LocalParts {
   std::function<std::unique_ptr<pipeline::StreamChain>(boost::asio::io_context&, const StartRequest&,
                                                        pipeline::ChainCallbacks)>
       make_chain;
-  std::function<std::unique_ptr<JsonPublisher>(boost::asio::io_context&, const std::string& url)>
+  std::function<std::unique_ptr<JsonPublisher>(boost::asio::io_context&, const std::string& url,
+                                               pipeline::MessageKind)>
       make_publisher;
   std::function<std::unique_ptr<JsonSubscriber>(boost::asio::io_context&, const std::string& url,
                                                 std::function<void(const nlohmann::json&)> on_document,

@@ -64,6 +64,15 @@ subscribe() {
   [ "$(cat files/0.ts) $(cat files/1.ts) $(cat files/2.ts)" = "0123 4567 89" ]
 }
 
+@test "--keep-newline leaves the newline at the end of each line's segment, and needs --split line" {
+  start_relay
+  printf 'one\n\ntwo\nthree' | trickle-pub --split line --keep-newline --keep-channel "$RELAY/c"
+  [ "$(for i in 0 1 2; do curl -sS "$RELAY/c/$i" | od -An -c | tr -d ' '; done)" = $'one\\n\ntwo\\n\nthree' ]
+  run trickle-pub --split eof --keep-newline "$RELAY/c" <<<x
+  [ "$status" -eq 2 ]
+  [[ $output == *"--keep-newline needs --split line"* ]]
+}
+
 @test "text comes out at once under --split eof, and auto says that it cuts by time" {
   start_relay
   mkfifo feed

@@ -143,6 +143,10 @@ echo "{\"event\":\"effect_failed\",\"message\":\"no memory left\"}" >&"$EVENTS";
   call POST /api/stream/start "{\"subscribe_url\": \"$RELAY/in\", \"events_url\": \"$RELAY/events\", \"data_url\": \"$RELAY/data\"}"
   wait_until 20 grep -q two data.json
   wait_until 20 grep -q effect_failed events.json
+  # As the peer writes it, for gateways that read lines: jsonl, and each array ends with a newline.
+  [ "$(curl -sS -D head "$RELAY/data/0")" = '[{"n":1},"two"]' ]
+  [ "$(curl -sS "$RELAY/data/0" | tail -c 1)" = "" ]
+  grep -qi '^content-type: application/jsonl' head
   call POST /api/stream/stop
   [ "$(jq -c '.[]' data.json | paste -sd ' ')" = '{"n":1} "two"' ]
   [ "$(jq -r 'select(.event.type == "error").event | [.cause, .message] | join("|")' events.json)" = 'effect_failed|no memory left' ]
