@@ -17,7 +17,7 @@ uint8_t to_byte(double value) { return static_cast<uint8_t>(std::lround(std::cla
 
 // A stage that only moves and flips channels is exact in bytes, rounding included.
 std::optional<ByteMaps> byte_maps(std::span<const ColorStage> stages) {
-  if (stages.size() != 1) return std::nullopt;
+  if (stages.size() != 1 || stages.front().exponent != 1) return std::nullopt;
   const ColorStage& stage = stages.front();
   ByteMaps maps;
   for (size_t i = 0; i < 3; ++i) {
@@ -46,17 +46,13 @@ Result<ColorPass> ColorPass::make(std::span<const ColorStep> steps, PixelFormat 
   ColorPass pass;
   const auto stages = fold(steps, info.rgb ? InputRange::kUnit : InputRange::kUnlimited);
   if (stages.empty()) return pass;
-  const bool linear =
-      std::all_of(stages.begin(), stages.end(), [](const ColorStage& stage) { return stage.exponent == 1; });
-  if (auto maps = byte_maps(stages); maps && info.rgb && linear) {
-    pass.plan_ = *maps;
-    return pass;
-  }
-  if (linear && !info.rgb) {
+  if (!info.rgb) {
     if (auto plan = make_yuv_plan(stages, yuv_matrix(color, info.bits), info.bits))
       pass.plan_ = *std::move(plan);
-  } else if (linear) {
-    if (auto plan = make_rgb_plan(stages)) pass.plan_ = *std::move(plan);
+  } else if (const auto maps = byte_maps(stages)) {
+    pass.plan_ = *maps;
+  } else if (auto plan = make_rgb_plan(stages)) {
+    pass.plan_ = *std::move(plan);
   }
   if (pass.nothing_to_do()) pass.plan_ = FloatPass(stages, color, info.bits);
   return pass;

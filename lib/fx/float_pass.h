@@ -1,5 +1,5 @@
-// Colour stages in single precision: what the fixed-point kernels can't hold (strong contrasts, powers,
-// mixtures that change grey). Slower than those, and as exact.
+// Colour stages in single precision: what the fixed-point kernels can't hold (several strong
+// contrasts one after another). Slower than those, and as exact.
 #pragma once
 
 #include <vector>

@@ -136,18 +136,30 @@ struct PlanarGbr {
 };
 
 // All stages on doubled values; what comes out is in units of 1/128 sample, rounded by half a sample.
-HWY_INLINE void apply_stages(std::span<const FixedStage> stages, V16 (&rgb)[3]) {
-  const D16 d;
-  for (const FixedStage& stage : stages) {
-    apply_stage(stage, rgb);
-    leave_window(stage.bias2, rgb);
+class Stages {
+ public:
+  explicit Stages(std::span<const FixedStage> plan) : count_(std::min(plan.size(), kMostStages)) {
+    for (size_t i = 0; i < count_; ++i) {
+      stages_[i].set(plan[i]);
+      ends_[i].set(plan[i].end);
+    }
   }
-  for (auto& channel : rgb) channel = hn::Add(channel, hn::Set(d, 64));
-}
+  HWY_INLINE void apply(V16 (&rgb)[3]) const {
+    for (size_t i = 0; i < count_; ++i) {
+      stages_[i].apply(rgb);
+      ends_[i].leave_doubled(rgb);
+    }
+    for (auto& channel : rgb) channel = hn::Add(channel, spread(64));
+  }
+
+ private:
+  size_t count_;
+  VectorStage stages_[kMostStages];
+  VectorEnd ends_[kMostStages];
+};
 
 template <class P>
-HWY_INLINE void step(std::span<const FixedStage> stages, const uint8_t* const (&in)[3],
-                     uint8_t* const (&out)[3]) {
+HWY_INLINE void step(const Stages& stages, const uint8_t* const (&in)[3], uint8_t* const (&out)[3]) {
   const DU8 d8;
   const DU16 du;
   const D16 d;
@@ -161,8 +173,8 @@ HWY_INLINE void step(std::span<const FixedStage> stages, const uint8_t* const (&
     even[i] = hn::BitCast(d, hn::ShiftRight<1>(hn::ShiftLeft<8>(both)));
     odd[i] = hn::BitCast(d, hn::ShiftLeft<7>(hn::ShiftRight<8>(both)));
   }
-  apply_stages(stages, even);
-  apply_stages(stages, odd);
+  stages.apply(even);
+  stages.apply(odd);
   for (int i = 0; i < 3; ++i) {
     const VU16 low = hn::ShiftRight<7>(hn::BitCast(du, even[i]));
     const VU16 high = hn::And(hn::ShiftLeft<1>(hn::BitCast(du, odd[i])), hn::Set(du, 0xFF00));
@@ -172,8 +184,7 @@ HWY_INLINE void step(std::span<const FixedStage> stages, const uint8_t* const (&
 }
 
 template <class P>
-void stage_row(std::span<const FixedStage> stages, const uint8_t* const (&in)[3], uint8_t* const (&out)[3],
-               size_t width) {
+void stage_row(const Stages& stages, const uint8_t* const (&in)[3], uint8_t* const (&out)[3], size_t width) {
   const size_t lanes = hn::Lanes(DU8());
   size_t x = 0;
   for (; x + lanes <= width; x += lanes) {
@@ -191,6 +202,7 @@ void stage_row(std::span<const FixedStage> stages, const uint8_t* const (&in)[3]
 
 template <class P>
 void stage_frame(std::span<const FixedStage> stages, const VideoFrame& in, const VideoFrame& out) {
+  const Stages vectors(stages);
   for (int row = 0; row < in.height; ++row) {
     const uint8_t* from[3] = {};
     uint8_t* to[3] = {};
@@ -199,7 +211,7 @@ void stage_frame(std::span<const FixedStage> stages, const VideoFrame& in, const
       from[plane] = in.planes[real].data + row * in.planes[real].stride_bytes;
       to[plane] = out.planes[real].data + row * out.planes[real].stride_bytes;
     }
-    stage_row<P>(stages, from, to, static_cast<size_t>(in.width));
+    stage_row<P>(vectors, from, to, static_cast<size_t>(in.width));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "fx/highway_targets.h"
 
@@ -144,9 +145,7 @@ HWY_INLINE V16 mean(V16 a, V16 b) {
   return hn::BitCast(D16(), hn::AverageRound(hn::BitCast(d, a), hn::BitCast(d, b)));
 }
 
-// A row of a plan's coefficients as vectors. They are made once for each row of the picture: taken from the
-// plan in the loop, they would be loaded again after every store, which for all the compiler knows changed
-// them.
+// A row of a plan's coefficients.
 struct Affine {
   V16 factor[3];
   V16 add;
@@ -178,16 +177,50 @@ struct ChromaTerm {
   }
 };
 
-// kMore: the plan has stages after the first.
-template <bool kMore>
+// The stages after the first, and the end of the last one.
+class Rest {
+ public:
+  explicit Rest(const YuvPlan& plan) : count_(std::min(plan.more.size(), kMostStages)) {
+    const WindowEnd* end = &plan.end;
+    for (size_t i = 0; i < count_; ++i) {
+      ends_[i].set(*end);
+      stages_[i].set(plan.more[i]);
+      end = &plan.more[i].end;
+    }
+    ends_[count_].set(*end);
+  }
+  // Not inline: the layouts would make sixteen copies of it, which take their time to compile and win
+  // nothing.
+  HWY_NOINLINE void apply(V16 (&rgb)[3]) const {
+    for (size_t i = 0; i < count_; ++i) {
+      ends_[i].leave_doubled(rgb);
+      stages_[i].apply(rgb);
+    }
+    ends_[count_].leave(rgb);
+  }
+
+ private:
+  size_t count_;
+  VectorStage stages_[kMostStages];
+  VectorEnd ends_[kMostStages + 1];
+};
+
+// A simple plan has no rest.
+struct NoRest {
+  explicit NoRest(const YuvPlan& /*plan*/) {}
+  HWY_INLINE void apply(V16 (&/*rgb*/)[3]) const {}
+};
+
+// kSimple: see YuvPlan::simple().
+template <bool kSimple>
 class ColorKernel {
  public:
   explicit ColorKernel(const YuvPlan& plan)
-      : plan_(plan),
-        flip_(hn::Set(DU16(), plan.luma_flip)),
-        luma_(hn::Set(DU16(), plan.luma)),
+      : flip_(hn::Set(DU16(), plan.luma_flip)),
+        luma_{hn::Set(DU16(), plan.luma[0]), hn::Set(DU16(), plan.luma[1]), hn::Set(DU16(), plan.luma[2])},
         terms_{ChromaTerm(plan, 0), ChromaTerm(plan, 1), ChromaTerm(plan, 2)},
-        floor_{hn::Set(D16(), plan.floor[0]), hn::Set(D16(), plan.floor[1]), hn::Set(D16(), plan.floor[2])},
+        floor_{spread(plan.floor[0]), spread(plan.floor[1]), spread(plan.floor[2])},
+        rest_(plan),
         out_{Affine(plan.out[0], plan.out_add[0]), Affine(plan.out[1], plan.out_add[1]),
              Affine(plan.out[2], plan.out_add[2])} {}
 
@@ -203,10 +236,9 @@ class ColorKernel {
     for (int row = 0; row < L::kDown; ++row) {
       V16 made[2] = {uv[0], uv[0]};
       for (int column = 0; column < L::kAcross; ++column) {
-        const V16 y = hn::BitCast(d, hn::MulHigh(luma[row][column], luma_));
-        V16 rgb[3] = {y, y, y};
-        for (int i = 0; i < 3; ++i) rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), floor_[i]);
-        if constexpr (kMore) apply_more(rgb);
+        V16 rgb[3] = {uv[0], uv[0], uv[0]};
+        first_stage(luma[row][column], terms, rgb);
+        rest_.apply(rgb);
         made[column] = out_[0].of(rgb);
         for (int i = 0; i < 3; ++i) means[row][i] = column == 0 ? rgb[i] : mean(means[row][i], rgb[i]);
       }
@@ -223,19 +255,19 @@ class ColorKernel {
   }
 
  private:
-  HWY_INLINE void apply_more(V16 (&rgb)[3]) const {
-    const uint16_t(*bias2)[3] = &plan_.bias2;
-    for (const FixedStage& stage : plan_.more) {
-      leave_window(*bias2, rgb);
-      apply_stage(stage, rgb);
-      bias2 = &stage.bias2;
+  HWY_INLINE void first_stage(VU16 luma, const V16 (&terms)[3], V16 (&rgb)[3]) const {
+    const D16 d;
+    V16 y = hn::BitCast(d, hn::MulHigh(luma, luma_[0]));
+    for (int i = 0; i < 3; ++i) {
+      if (!kSimple && i > 0) y = hn::BitCast(d, hn::MulHigh(luma, luma_[i]));
+      rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), floor_[i]);
     }
   }
 
-  const YuvPlan& plan_;
-  VU16 flip_, luma_;
+  VU16 flip_, luma_[3];
   ChromaTerm terms_[3];
   V16 floor_[3];
+  std::conditional_t<kSimple, NoRest, Rest> rest_;
   Affine out_[3];
 };
 
@@ -244,7 +276,7 @@ class GreyKernel {
   explicit GreyKernel(const YuvPlan& plan)
       : reads_chroma_(plan.reads_chroma),
         flip_(hn::Set(DU16(), plan.luma_flip)),
-        luma_(hn::Set(DU16(), plan.luma)),
+        luma_(hn::Set(DU16(), plan.luma[0])),
         term_(plan, 0),
         floor_(hn::Set(D16(), plan.floor[0])),
         add_(hn::Set(D16(), plan.out_add[0])) {}
@@ -359,10 +391,10 @@ struct FrameLoop {
 };
 
 void run_color(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
-  if (plan.more.empty()) {
-    FrameLoop<ColorKernel<false>>::run(plan, in, out);
-  } else {
+  if (plan.simple()) {
     FrameLoop<ColorKernel<true>>::run(plan, in, out);
+  } else {
+    FrameLoop<ColorKernel<false>>::run(plan, in, out);
   }
 }
 
