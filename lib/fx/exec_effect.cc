@@ -15,8 +15,6 @@ namespace {
 
 using Clock = ExecChild::Clock;
 
-// A program that gives nothing for so long is taken to hang.
-constexpr std::chrono::seconds kPatience{10};
 // How long one that fails at once is left alone, doubling up to the longest.
 constexpr std::chrono::milliseconds kFirstPause{500};
 constexpr std::chrono::milliseconds kLongestPause{8000};
@@ -31,8 +29,12 @@ int64_t in_time_base(const Timestamp& time, Rational base) {
 
 class ExecEffect final : public Effect {
  public:
-  ExecEffect(std::string command, size_t most_inside, EffectHostPtr host)
-      : command_(std::move(command)), most_inside_(most_inside), host_(std::move(host)) {}
+  /// \param patience A program that gives nothing for so long is taken to hang.
+  ExecEffect(std::string command, size_t most_inside, Clock::duration patience, EffectHostPtr host)
+      : command_(std::move(command)),
+        most_inside_(most_inside),
+        patience_(patience),
+        host_(std::move(host)) {}
 
   Result<void> process(VideoFrame& frame, Frames& out) override {
     if (child_ && (frame.width != width_ || frame.height != height_ || frame.format != format_)) {
@@ -45,7 +47,7 @@ class ExecEffect final : public Effect {
     child_->push(frame);
     while (take(Clock::now(), out)) {
     }
-    while (inside_.size() > most_inside_ && take(Clock::now() + kPatience, out)) {
+    while (inside_.size() > most_inside_ && take(Clock::now() + patience_, out)) {
     }
     if (inside_.size() <= most_inside_ && !child_->ended()) return {};
     return give_up(out);
@@ -54,7 +56,7 @@ class ExecEffect final : public Effect {
   Result<void> finish(Frames& out) override {
     if (!child_) return {};
     child_->close_input();
-    while (take(Clock::now() + kPatience, out)) {
+    while (take(Clock::now() + patience_, out)) {
     }
     const std::string how = child_->wait();
     child_.reset();
@@ -100,9 +102,10 @@ class ExecEffect final : public Effect {
   // caller's.
   Result<void> give_up(Frames& out) {
     const bool hung = !child_->ended();
-    last_end_ = hung ? fmt::format("gave nothing for {} s", kPatience.count()) : child_->wait();
+    last_end_ = hung ? fmt::format("gave nothing for {} s", std::chrono::duration<double>(patience_).count())
+                     : child_->wait();
     const auto now = Clock::now();
-    const bool good = now - child_->started() > kGoodRun;
+    const bool good = !hung && now - child_->started() > kGoodRun;
     child_.reset();
     pause_ = good ? std::chrono::milliseconds(0) : std::min(std::max(2 * pause_, kFirstPause), kLongestPause);
     // The first restart is at once.
@@ -127,6 +130,7 @@ class ExecEffect final : public Effect {
 
   const std::string command_;
   const size_t most_inside_;
+  const Clock::duration patience_;
   const EffectHostPtr host_;
   std::unique_ptr<ExecChild> child_;
   int width_ = 0, height_ = 0;
@@ -149,7 +153,9 @@ Result<std::unique_ptr<Effect>> create(const Parameters& parameters, const Effec
     return unexpected(ErrorKind::kUsage, "exec can't run here: this program has no frame streams");
   }
   const auto delay = static_cast<size_t>(number(parameters, "delay"));
-  return std::unique_ptr<Effect>(std::make_unique<ExecEffect>(command, delay, host));
+  const auto patience = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(number(parameters, "patience")));
+  return std::unique_ptr<Effect>(std::make_unique<ExecEffect>(command, delay, patience, host));
 }
 
 }  // namespace
@@ -166,7 +172,13 @@ EffectInfo exec_effect() {
                           .default_value = 8.0,
                           .minimum = 1,
                           .maximum = 64,
-                          .text = "How many frames may be inside the program before the next one waits."}},
+                          .text = "How many frames may be inside the program before the next one waits."},
+                         {.name = "patience",
+                          .type = ParameterType::kNumber,
+                          .default_value = 10.0,
+                          .minimum = 0.1,
+                          .maximum = 3600,
+                          .text = "Seconds without a frame after which it is ended and started again."}},
           .create = create,
           .reaches_out = true};
 }

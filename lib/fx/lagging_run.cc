@@ -17,9 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A frame waits for the chain no longer than this: what is slow for good delays the video by no more. In a
-// burst, after a pause of the input, the source waits as well, so that all of it goes through.
-constexpr std::chrono::milliseconds kLongestWait{500};
+// In a burst, after a pause of the input, more frames come than may wait: then the source waits as well, so
+// that all of it goes through.
 constexpr size_t kMostWaiting = 64;
 // A source's frames may lie in a ring of few slots: more than so many that wait are copied out of it.
 constexpr size_t kMostInPlace = 3;
@@ -92,14 +91,14 @@ class LaggingRun {
   void make_room(std::unique_lock<std::mutex>& lock) {
     drop_oldest();
     while (frames_.size() > kMostWaiting && !failed_) {
-      changed_.wait_until(lock, frames_.front().since + kLongestWait,
+      changed_.wait_until(lock, frames_.front().since + options_.longest_wait,
                           [&] { return frames_.size() <= kMostWaiting || failed_; });
       drop_oldest();
     }
   }
 
   void drop_oldest() {
-    while (frames_.size() > 1 && Clock::now() - frames_.front().since >= kLongestWait) {
+    while (frames_.size() > 1 && Clock::now() - frames_.front().since >= options_.longest_wait) {
       frames_.pop_front();
       count_drop();
     }

@@ -16,6 +16,9 @@ struct RunOptions {
   /// True: when the chain or the sink is slower than the source, the oldest frames are left out (counted as
   /// Drop::kLag). False: the source waits.
   bool drop_on_lag = false;
+  /// Where frames are dropped: how long one may wait for the chain. What is slow for good delays the video by
+  /// no more than this and one frame's time.
+  std::chrono::milliseconds longest_wait{500};
   /// What viewers see while it is asked for. Null: nobody can ask.
   std::shared_ptr<LoadingPanel> panel;
   /// Where frames are dropped: the panel is also shown while an effect gives nothing for `panel_after`.

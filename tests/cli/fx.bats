@@ -461,6 +461,21 @@ SH
   grep -q 'ended with exit code 127' fx.log
 }
 
+@test "exec ends a program that hangs after its patience, and every frame goes through" {
+  flat_clip in.ts 1 0x406080
+  trickle-decode in.ts >in.nut
+  # Reads everything and gives nothing.
+  trickle-fx --stats stats.json --events events.json "exec:cmd='echo x >>started; cat >/dev/null; sleep 600',patience=0.2" \
+    <in.nut >out.nut 2>fx.log
+  diff <(times in.nut v:0) <(times out.nut v:0)
+  diff <(audio_hashes in.nut) <(audio_hashes out.nut)
+  near "$(colours out.nut | tail -n 1)" 64 96 128
+  grep -q 'gave nothing for 0.2 s; 9 frames in it pass as they came' fx.log
+  # Once more at once, and then not for a while.
+  [ "$(wc -l <started)" -ge 2 ]
+  [ "$(jq -r 'select(.event == "effect_restarted").message' events.json | grep -c 'gave nothing')" -ge 2 ]
+}
+
 @test "an effect that takes seconds to load does not hold up the video" {
   flat_clip in.ts 2 0x406080
   trickle-decode in.ts >in.nut

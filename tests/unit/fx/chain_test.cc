@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <future>
 #include <thread>
 
 #include "fx/frame_pool.h"
@@ -138,6 +139,27 @@ TEST(LiveChain, IsLeftAsItWasByAnUpdateThatFails) {
   }
   ASSERT_TRUE(effects->update(R"({"intensity":0.4})"));
   EXPECT_EQ(red_of(one(*effects, black())), 102);
+}
+
+// A graph that takes as long to make as the test wants.
+TEST(LiveChain, PassesFramesThroughTheOldEffectsWhileTheNewOnesAreLoaded) {
+  std::promise<void> loading, release;
+  auto host = std::make_shared<EffectHost>();
+  host->make_video_graph = [&, gate = release.get_future().share()](const std::string& text) {
+    loading.set_value();
+    gate.wait();
+    return Result<std::unique_ptr<VideoGraph>>(unexpected(ErrorKind::kUsage, "no " + text));
+  };
+  const auto effects = *LiveChain::make(spec({"red_tint:intensity=0.2"}), host);
+  std::thread updater([&] {
+    EXPECT_FALSE(effects->update(R"({"effect":"avfilter","graph":"model"})"));
+    EXPECT_TRUE(effects->update(R"({"effect":"invert"})"));
+  });
+  loading.get_future().wait();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(red_of(one(*effects, black())), 51);
+  release.set_value();
+  updater.join();
+  EXPECT_EQ(red_of(one(*effects, black())), 255);
 }
 
 TEST(LiveChain, ReportsNamesThatNoEffectKnows) {
