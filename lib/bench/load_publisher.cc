@@ -46,6 +46,15 @@ Result<void> LoadPublisher::await_answer(Link& link) {
   return unexpected(ErrorKind::kNetwork, fmt::format("a POST was answered {}", handler.status));
 }
 
+// A server may look at its connections in any order: without the answer it could see this segment before the
+// one ahead of it, and tell readers that they missed that one.
+Result<void> LoadPublisher::await_predecessors(int64_t segment, const StopToken& stop) {
+  if (segment >= 2) shared_.wait_until_read(channel_, segment - 2, stop);
+  if (segment == 0) return {};
+  Link& previous = link_of(segment - 1);
+  return previous.open ? await_answer(previous) : Result<void>();
+}
+
 Result<void> LoadPublisher::send_chunk(int64_t segment, uint64_t index) {
   const size_t size = shared_.pattern.message_bytes();
   if (framed_.empty()) framed_ = fmt::format("{:x}\r\n{}\r\n", size, std::string(size, ' '));
@@ -65,7 +74,7 @@ Result<void> LoadPublisher::run(TimePoint start, TimePoint end, const StopToken&
   // Spread over one step, as independent publishers would be.
   TimePoint due = start + step * static_cast<int>(channel_) / static_cast<int>(options.publishers);
   for (int64_t segment = 0;; ++segment) {
-    if (!paced && segment >= 2) shared_.wait_until_read(channel_, segment - 2, stop);
+    if (!paced) TRICKLE_TRY(await_predecessors(segment, stop));
     for (size_t index = 0; index < options.chunks_per_segment && !stop.stop_requested();
          ++index, due += step) {
       if (paced) std::this_thread::sleep_until(due);

@@ -27,6 +27,7 @@ class LoadPublisher {
   };
   Link& link_of(int64_t segment) { return links_[static_cast<size_t>(segment) % 2]; }
   Result<void> open_segment(int64_t segment);
+  Result<void> await_predecessors(int64_t segment, const StopToken& stop);
   Result<void> send_chunk(int64_t segment, uint64_t index);
   Result<void> await_answer(Link& link);
 

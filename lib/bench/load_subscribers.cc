@@ -109,7 +109,9 @@ void Subscribers::Subscriber::take_head(Link& link, const AnswerHead& head) {
   link.began = true;
   if (head.closed || head.status == 404) return leave();
   if (head.status == 470 && head.latest > link.number) {
-    cut_ = true;  // It fell behind the window.
+    cut_ = true;  // It fell behind the window, and nobody is to wait for it there.
+    for (int64_t missed = link.number + 1; missed < head.latest; ++missed)
+      owner_.shared_.segment_read(channel_, missed);
     wanted_ = head.latest;
     return;
   }
