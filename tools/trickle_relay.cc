@@ -36,7 +36,7 @@ struct Options {
   std::string memory = "half";
   size_t max_channels = 0;
   size_t max_connections = 0;
-  size_t threads = 1;
+  size_t threads = 0;
   std::string idle_timeout = "5m";
   std::string drain = "5s";
   std::string publish_token_file;

@@ -8,14 +8,16 @@
 
 #include "base/log.h"
 #include "base/try.h"
-#include "http/server.h"
 #include "io/machine.h"
+#include "trickle/relay_server.h"
 
 namespace trickle::worker {
 namespace {
 
 // What writers in the middle of a segment get to finish it.
 constexpr std::chrono::milliseconds kDrain{500};
+// And then readers, to take what they were sent.
+constexpr std::chrono::milliseconds kFarewell{500};
 
 // The worker's processes need memory of their own beside the relay inside.
 RelayOptions bounded(RelayOptions options) {
@@ -33,12 +35,9 @@ http::ServerOptions server_options() {
 class RunningRelay final : public RelayThread {
  public:
   RunningRelay(RelayOptions options, Counters& counters)
-      : relay_(io_, bounded(std::move(options)), &counters),
-        server_(io_, server_options(),
-                [this](const std::shared_ptr<http::Exchange>& exchange) { relay_.handle(exchange); }) {}
+      : server_(io_, bounded(std::move(options)), server_options(), 1, &counters) {}
 
   Result<void> launch(const Endpoint& listen) {
-    relay_.set_server_numbers([this] { return server_.numbers(); });
     TRICKLE_TRY_ASSIGN(endpoint_, server_.listen(listen));
     thread_ = std::thread([this] { io_.run(); });
     return {};
@@ -46,18 +45,16 @@ class RunningRelay final : public RelayThread {
 
   ~RunningRelay() override {
     if (!thread_.joinable()) return;
-    boost::asio::post(
-        io_, [this] { relay_.shutdown(kDrain, [this] { server_.stop_accepting([this] { io_.stop(); }); }); });
+    boost::asio::post(io_, [this] { server_.shutdown(kDrain, kFarewell, [this] { io_.stop(); }); });
     thread_.join();
-    log::info("relay: {}", relay_.summary());
+    log::info("relay: {}", server_.summary());
   }
 
   [[nodiscard]] const Endpoint& endpoint() const override { return endpoint_; }
 
  private:
   boost::asio::io_context io_{1};
-  Relay relay_;
-  http::Server server_;
+  RelayServer server_;
   Endpoint endpoint_;
   std::thread thread_;
 };
