@@ -81,11 +81,13 @@ class StoreView::ChannelCopy final : public ChannelHead,
   void catch_up() override {
     next = original_->next;
     closed = original_->closed;
-    if (!closed || !is_linked()) return;
+    if (!closed) return;
     // It will not change any more, and who asks for its name means another.
-    const auto self = shared_from_this();
-    unlink();
-    view_.channels_.erase(original_.get());
+    const auto found = view_.channels_.find(original_.get());
+    if (found == view_.channels_.end()) return;
+    const auto self = found->second;  // May be the last to hold it.
+    if (is_linked()) unlink();
+    view_.channels_.erase(found);
   }
   void tell() override { listeners.notify(); }
   [[nodiscard]] const ChannelHead& original() const { return *original_; }

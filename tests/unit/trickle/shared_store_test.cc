@@ -50,6 +50,22 @@ TEST_F(SharedStoreTest, AReaderIsToldOfWhatAnotherThreadWroteOnceItsThreadHasCau
   EXPECT_EQ(other_.report().at(0).segments.at(0).readers, 0u);
 }
 
+TEST_F(SharedStoreTest, AChannelThatHasEndedIsForgottenByEveryView) {
+  {
+    Post post;
+    post.grant = other_.open_write(request(0), post);
+    ASSERT_EQ(post.send("one"), AppendStatus::kTaken);
+  }
+  const std::weak_ptr<const ChannelHead> here = view_.find("cam");
+  const std::weak_ptr<const ChannelHead> there = other_.find("cam");
+  ASSERT_FALSE(here.expired());
+  ASSERT_FALSE(there.expired());
+  ASSERT_TRUE(view_.remove("cam"));
+  other_.catch_up();
+  EXPECT_TRUE(here.expired());
+  EXPECT_TRUE(there.expired());
+}
+
 TEST_F(SharedStoreTest, AWriterThatIsCutOffWhileItIsGrantedIsToldAfterwards) {
   Post dead;
   dead.grant = other_.open_write(request(0), dead);
