@@ -7,16 +7,14 @@
 // below 0x80 that follow from number and position. So a reader knows at each byte what must come next, also
 // where a segment goes on with the run of another writer in the middle of a dead one's.
 #include <fmt/format.h>
-#include <poll.h>
-
 #include <atomic>
-#include <cstring>
 #include <iostream>
 #include <map>
 #include <mutex>
 #include <random>
 
 #include "http/chunk.h"
+#include "integration/churn_connection.h"
 #include "integration/relay_process.h"
 
 namespace {
@@ -25,6 +23,9 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using Random = std::mt19937_64;
 namespace http = trickle::http;
+using trickle::testing::Connection;
+using trickle::testing::field;
+using trickle::testing::request;
 
 constexpr int kChannels = 6;
 constexpr int kWriters = 6;
@@ -59,73 +60,6 @@ struct Shared {
     stop = true;
   }
 };
-
-class Connection {
- public:
-  explicit Connection(uint16_t port, bool narrow = false)
-      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int small = 8192;
-    if (narrow) ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ended_ = ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0;
-  }
-  bool send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(n));
-    }
-    return true;
-  }
-  /// \return false at the end, and after `patience`.
-  bool read(std::chrono::milliseconds patience) {
-    pollfd poll_fd{fd_.get(), POLLIN, 0};
-    if (ended_ || ::poll(&poll_fd, 1, static_cast<int>(patience.count())) <= 0) return false;
-    char buffer[32768];
-    const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-    ended_ = n <= 0;
-    if (n > 0) received.append(buffer, static_cast<size_t>(n));
-    return n > 0;
-  }
-  /// The next head that is no interim one, taken out of `received`; empty when none came in time.
-  std::string head(std::chrono::milliseconds patience) {
-    const auto until = Clock::now() + patience;
-    while (true) {
-      const size_t end = received.find("\r\n\r\n");
-      if (end == std::string::npos) {
-        if (ended_ || Clock::now() >= until || (!read(100ms) && ended_)) return {};
-        continue;
-      }
-      std::string head = received.substr(0, end + 4);
-      received.erase(0, end + 4);
-      if (!head.starts_with("HTTP/1.1 100")) return head;
-    }
-  }
-  [[nodiscard]] bool ended() const { return ended_; }
-  void reset() {
-    const linger at_once{1, 0};
-    ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    fd_.reset();
-  }
-  std::string received;
-
- private:
-  trickle::UniqueFd fd_;
-  bool ended_ = false;
-};
-
-int64_t field(const std::string& head, const char* name) {
-  const size_t at = head.find(name);
-  return at == std::string::npos ? -1 : std::stoll(head.substr(at + std::strlen(name) + 2));
-}
-
-std::string request(const std::string& method, const std::string& path, const std::string& headers = "") {
-  std::string text = method;
-  return text.append(" ").append(path).append(" HTTP/1.1\r\nHost: churn\r\n").append(headers).append("\r\n");
-}
 
 std::string channel_path(int channel) { return std::string("/churn").append(std::to_string(channel)); }
 std::string segment_path(int channel, const std::string& segment) {
