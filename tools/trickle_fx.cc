@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -124,16 +125,21 @@ Result<std::unique_ptr<FrameSink>> open_output(const Options& options, InputKind
   return open_encoded_output(STDOUT_FILENO, info, options.encode, counters);
 }
 
-void sum_up(const Counters& counters) {
-  log::info("processed {} frames of {}, {} audio packets, {} written, {} dropped", counters.frames_out.load(),
-            counters.frames_in.load(), counters.audio_out.load(), format_bytes(counters.bytes_out),
-            counters.drops_total());
+using Failures = std::shared_ptr<std::atomic<uint64_t>>;
+
+void sum_up(const Counters& counters, uint64_t failures) {
+  const std::string failed =
+      failures == 0 ? "" : fmt::format(", {} passed an effect that failed on them", failures);
+  log::info("processed {} frames of {}, {} audio packets, {} written, {} dropped{}",
+            counters.frames_out.load(), counters.frames_in.load(), counters.audio_out.load(),
+            format_bytes(counters.bytes_out), counters.drops_total(), failed);
 }
 
 // What the effects may ask of this program.
 fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> memory,
-                              const std::shared_ptr<fx::EventLines>& lines) {
+                              const std::shared_ptr<fx::EventLines>& lines, const Failures& failures) {
   auto host = std::make_shared<fx::EffectHost>();
+  host->on_failure = [failures] { failures->fetch_add(1); };
   host->frame_memory = std::move(memory);
   host->on_data = [lines](std::string_view json) {
     if (lines) lines->data(json);
@@ -185,8 +191,9 @@ Result<void> run(const Options& options, cli::Context& context) {
   }
   const fx::RunOptions how = run_options(options);
   if (options.show_loading) how.panel->restore({.asked_for = true, .content = {}});
+  const auto failures = std::make_shared<std::atomic<uint64_t>>(0);
   TRICKLE_TRY_ASSIGN(const auto chain,
-                     make_chain(std::move(spec), effect_host(context.counters, shared, lines),
+                     make_chain(std::move(spec), effect_host(context.counters, shared, lines, failures),
                                 how.drop_on_lag && options.ready.empty()));
   if (options.process_audio) chain->process_sound_too();
   TRICKLE_TRY(tell_ready(options.ready));
@@ -208,7 +215,7 @@ Result<void> run(const Options& options, cli::Context& context) {
     return open_output(options, input.kind, info, context.counters, shared);
   };
   Result<void> result = fx::run_chain(*input.source, open_sink, *chain, how, context.counters);
-  sum_up(context.counters);
+  sum_up(context.counters, failures->load());
   return result;
 }
 

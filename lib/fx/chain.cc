@@ -106,6 +106,7 @@ bool Chain::has(const Effect* effect) const {
 
 void Chain::count_failure(const Link& link, const Error& error) {
   ++failures_;
+  host_->failure();
   const auto count = failure_reports_.add(std::chrono::steady_clock::now());
   if (!count) return;
   const std::string sentence = fmt::format("{} failed, and {} frames passed it unchanged: {}",
@@ -149,6 +150,9 @@ void Chain::finish_links(std::vector<Item>& out, const Chain* next) {
     if (auto done = finish_one(*link.effect, held); !done) count_failure(link, done.error());
     for (Item& one : held) run_from(i + 1, std::move(one), out);
   }
+  if (next != nullptr) return;
+  if (const auto rest = failure_reports_.rest())
+    log::warning("effects failed on {} more frames, which passed unchanged", *rest);
 }
 
 void Chain::finish(Frames& out, const Chain* next) { finish_links(out, next); }

@@ -39,11 +39,17 @@ struct EffectHost {
   /// ("effect_failed"), `sentence` says it to a person.
   std::function<void(std::string_view what, std::string_view sentence)> on_event;
 
+  /// Called for each frame or block of sound that passes an effect unchanged because it failed.
+  std::function<void()> on_failure;
+
   void data(std::string_view json) const {
     if (on_data) on_data(json);
   }
   void event(std::string_view what, std::string_view sentence) const {
     if (on_event) on_event(what, sentence);
+  }
+  void failure() const {
+    if (on_failure) on_failure();
   }
 };
 using EffectHostPtr = std::shared_ptr<const EffectHost>;

@@ -399,6 +399,7 @@ plugin() {
   trickle-decode in.ts >in.nut
   trickle-fx "$(plugin example),mode=fail_on_7" <in.nut >out.nut 2>fx.log
   grep -q 'failed, and 1 frames passed it unchanged: .*seven is too many' fx.log
+  grep -q 'processed 25 frames of 25, .* 1 passed an effect that failed on them' fx.log
   [ "$(times out.nut v:0 | wc -l)" -eq 25 ]
   near "$(colours out.nut | sed -n 7p)" 64 96 128
   run -134 bash -c "ulimit -c 0; exec trickle-fx '$(plugin example),mode=crash_on_7' <in.nut >out.nut"

@@ -71,6 +71,19 @@ TEST(TensorPicture, ClampsWhatLeavesTheRangeAndTurnsNanIntoBlack) {
   EXPECT_EQ(picture.planes[0].data[2], 0);
 }
 
+// In YUV one channel that is not a number would spoil all three.
+TEST(TensorPicture, TurnsOnlyTheChannelThatIsNanIntoBlackInEveryFormat) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const PixelFormat format : kAllFormats) {
+    VideoFrame picture = make_video_frame(format, 2, 2), expected = make_video_frame(format, 2, 2);
+    floats_to_picture(flat_colour(4, nan, 0.5F, 1).data(), 3, TensorLayout::kNhwc, picture);
+    floats_to_picture(flat_colour(4, 0, 0.5F, 1).data(), 3, TensorLayout::kNhwc, expected);
+    EXPECT_EQ(
+        std::memcmp(picture.planes[0].data, expected.planes[0].data, packed_picture_bytes(format, 2, 2)), 0)
+        << pixel_format_info(format).name;
+  }
+}
+
 TEST(TensorPicture, OneChannelIsGreyAndAFourthIsIgnored) {
   VideoFrame picture = make_video_frame(PixelFormat::kRgba, 1, 1);
   const std::vector<float> grey{0.4F};
