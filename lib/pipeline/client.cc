@@ -33,7 +33,7 @@ class Client::Impl {
       : processor_(processor),
         options_(std::move(options)),
         channels_(options_, [this] { return numbers(); }),
-        host_(processor_, channels_,
+        host_(processor_, channels_, options_.overlay,
               [this](const std::string& sentence) {
                 channels_.event("error", {{"message", sentence}});
               }),

@@ -84,9 +84,15 @@ bool FrameProcessor::emit_event(std::string_view json) {
   return link_->outlet != nullptr;
 }
 
-ProcessorHost::ProcessorHost(FrameProcessor& processor, ProcessorOutlet& outlet,
-                             std::function<void(const std::string&)> on_failure)
-    : processor_(processor), outlet_(outlet), on_failure_(std::move(on_failure)) {}
+ProcessorHost::ProcessorHost(FrameProcessor& processor, ProcessorOutlet& outlet, Overlay overlay,
+                             std::function<void(const std::string&)> on_failure, const Clock& clock)
+    : processor_(processor),
+      outlet_(outlet),
+      overlay_(overlay),
+      on_failure_(std::move(on_failure)),
+      clock_(clock),
+      panel_(overlay == Overlay::kPassthrough ? fx::LoadingPanel::Mode::kPassthrough
+                                              : fx::LoadingPanel::Mode::kPanel) {}
 
 ProcessorHost::~ProcessorHost() { attach(nullptr); }
 
@@ -105,6 +111,7 @@ Result<void> ProcessorHost::load(FrameProcessor& processor) {
 }
 
 Result<void> ProcessorHost::start(const Params& params) {
+  TRICKLE_TRY(panel_.take_update(params.json()));
   attach(&outlet_);
   const auto started = guarded("on_stream_start", [&] {
     in_place_ = processor_.edits_in_place();
@@ -112,11 +119,15 @@ Result<void> ProcessorHost::start(const Params& params) {
     return processor_.on_stream_start(params);
   });
   started_ = started.has_value();
+  last_given_ = clock_.now();
   if (!started) attach(nullptr);
   return started;
 }
 
 void ProcessorHost::update(const Params& params) {
+  const auto rest = panel_.take_update(params.json());
+  if (!rest) return failed(rest.error());
+  if (rest->empty()) return;
   const auto updated = guarded("update_params", [&] { return processor_.update_params(params); });
   if (!updated) failed(updated.error());
 }
@@ -140,7 +151,13 @@ VideoFrame ProcessorHost::writable(VideoFrame frame) {
   return frame;
 }
 
+VideoFrame ProcessorHost::withheld(VideoFrame frame) const {
+  const bool is_long = clock_.now() - last_given_ >= kPanelAfter;
+  return is_long && overlay_ != Overlay::kNone ? panel_.show(frame) : std::move(frame);
+}
+
 std::vector<VideoFrame> ProcessorHost::video(VideoFrame frame) {
+  if (panel_.asked_for()) return {panel_.show(frame)};
   // Kept for the case of a failure. The processor gets a handle that does not know of it, so that a frame
   // which nobody else uses stays writable.
   VideoFrame kept = frame;
@@ -164,16 +181,12 @@ std::vector<VideoFrame> ProcessorHost::video(VideoFrame frame) {
     failed(output.error());
     return {std::move(kept)};
   }
-  switch (output->kind()) {
-    case VideoOutput::Kind::kNone:
-      ++counts_.left_out;
-      return {};
-    case VideoOutput::Kind::kWithheld:
-      ++counts_.withheld;
-      return {std::move(kept)};
-    case VideoOutput::Kind::kFrames:
-      break;
+  if (output->kind() == VideoOutput::Kind::kWithheld) {
+    ++counts_.withheld;
+    return {withheld(std::move(kept))};
   }
+  last_given_ = clock_.now();
+  if (output->kind() == VideoOutput::Kind::kNone) ++counts_.left_out;
   return std::move(output->frames());
 }
 

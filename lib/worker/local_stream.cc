@@ -40,6 +40,11 @@ OnLag on_lag(const std::string& name) {
   return name == "fail" ? OnLag::kFail : OnLag::kDrop;
 }
 
+Overlay overlay(const std::string& name) {
+  if (name == "none") return Overlay::kNone;
+  return name == "passthrough" ? Overlay::kPassthrough : Overlay::kPanel;
+}
+
 ConnectionOptions connection_options(const AppOptions& app) {
   ConnectionOptions connection;
   connection.token = app.server_token;
@@ -64,6 +69,7 @@ ClientOptions client_options(const StartRequest& request, const AppOptions& app)
       std::chrono::duration<double>(params.gop_seconds));
   options.encode.audio = audio_mode(params.audio);
   options.on_lag = on_lag(params.on_lag);
+  options.overlay = overlay(params.overlay);
   options.wait_for_channel = app.start_timeout;
   options.keep_channel = true;  // Its stream closes it.
   return options;
@@ -80,7 +86,8 @@ class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet 
         params_json_(request.params_json),
         callbacks_(std::move(callbacks)),
         timer_(io),
-        host_(processor, *this, [this](const std::string& sentence) { tell_failure(sentence); }),
+        host_(processor, *this, overlay(request.params.overlay),
+              [this](const std::string& sentence) { tell_failure(sentence); }),
         chain_(host_, client_options(request, app), {}) {}
 
   ~LocalStream() override {

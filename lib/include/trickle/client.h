@@ -37,6 +37,7 @@ struct ClientOptions {
   EncodeOptions encode{};
   /// When the processor or the server is too slow: wait, drop the oldest frames (never sound), or fail.
   OnLag on_lag = OnLag::kBlock;
+  Overlay overlay = Overlay::kPanel;
   size_t queue_frames = 8;  ///< Pictures that may wait for the processor.
   std::chrono::milliseconds min_segment{1000};
   std::string start = "current";                       ///< See SubscriberOptions::start.

@@ -33,7 +33,7 @@ class VideoOutput {
   enum class Kind {
     kFrames,    ///< These are passed on, in this order; their timestamps should rise.
     kNone,      ///< The frame is left out of the stream (counted as such).
-    kWithheld,  ///< The processor is not ready: the loading overlay, or the frame as it came, is shown.
+    kWithheld,  ///< The processor is not ready: the frame is shown as it came, and after a while the Overlay.
   };
   // NOLINTBEGIN(google-explicit-constructor): `return frame;` is the point.
   VideoOutput(VideoFrame frame) { frames_.push_back(std::move(frame)); }
@@ -49,6 +49,13 @@ class VideoOutput {
   explicit VideoOutput(Kind kind) : kind_(kind) {}
   Kind kind_ = Kind::kFrames;
   std::vector<VideoFrame> frames_;
+};
+
+/// What viewers see of frames that a processor has withheld for 1.5 s, and while `show_loading` is on.
+enum class Overlay {
+  kPanel,        ///< A dark panel over the frame, with a message and a progress bar.
+  kPassthrough,  ///< The frames as they came.
+  kNone,         ///< The same, but `show_loading` brings the panel.
 };
 
 using AudioOutput = std::vector<AudioFrame>;
