@@ -100,6 +100,13 @@ void FakeExchange::hang() {
   while (fill()) pending_.clear();
 }
 
+void FakeExchange::stall() {
+  pollfd entry{fd_, POLLRDHUP, 0};
+  while (!stopping_ && ::poll(&entry, 1, 50) == 0) {
+  }
+  close_ = true;
+}
+
 FakeServer::FakeServer(Handler handler) : handler_(std::move(handler)) {
   listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};

@@ -57,6 +57,8 @@ class FakeExchange {
   [[nodiscard]] bool closes() const { return close_ || gone_; }
   /// Waits until the client closes the connection or the server stops.
   void hang();
+  /// The same, but reads nothing of what the client sends meanwhile.
+  void stall();
 
  private:
   bool fill();
