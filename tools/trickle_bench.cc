@@ -13,6 +13,7 @@
 #include "bench/serve_bench.h"
 #include "bench/startup_bench.h"
 #include "cli/listen_options.h"
+#include "cli/option_values.h"
 #include "cli/tool.h"
 
 namespace {
@@ -270,20 +271,14 @@ Result<void> run_serve(ServeOptions& options, cli::Context& context) {
   return bench::run_serve_bench(options.bench, context.stop);
 }
 
-Result<std::chrono::milliseconds> milliseconds_of(const char* option, const std::string& text) {
-  const auto parsed = parse_duration(text);
-  if (!parsed) return unexpected(ErrorKind::kUsage, std::string(option) + " " + parsed.error().message());
-  return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
-}
-
 Result<void> run_relay(RelayOptions& options, cli::Context& context) {
   bench::LoadOptions& load = options.bench.load;
   TRICKLE_TRY_ASSIGN(load.chunk_bytes, parse_bytes(options.chunk));
   if (load.chunk_bytes < 2 * bench::kStampBytes) {
     return unexpected(ErrorKind::kUsage, "--chunk must be at least 16 bytes: a time stamp is in each");
   }
-  TRICKLE_TRY_ASSIGN(load.duration, milliseconds_of("--duration", options.duration));
-  TRICKLE_TRY_ASSIGN(const auto segment, milliseconds_of("--segment", options.segment));
+  TRICKLE_TRY_ASSIGN(load.duration, cli::duration_option("--duration", options.duration));
+  TRICKLE_TRY_ASSIGN(const auto segment, cli::duration_option("--segment", options.segment));
   const double chunks = std::chrono::duration<double>(segment).count() * load.rate_hz;
   load.chunks_per_segment = std::max<size_t>(1, static_cast<size_t>(chunks));
   load.preconnect = !options.no_preconnect;

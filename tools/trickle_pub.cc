@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/try.h"
-#include "base/units.h"
 #include "cli/connection_options.h"
+#include "cli/option_values.h"
 #include "cli/tool.h"
 #include "trickle/stream_publisher.h"
 #include "trickle/wire.h"
@@ -64,7 +64,7 @@ Result<PublisherOptions> publisher_options(const Options& options, cli::Context&
   result.url = options.url;
   TRICKLE_TRY_ASSIGN(result.connection, cli::resolve_connection(options.connection));
   result.on_lag = kOnLag.at(options.on_lag);
-  TRICKLE_TRY_ASSIGN(result.buffer_bytes, parse_bytes(options.buffer));
+  TRICKLE_TRY_ASSIGN(result.buffer_bytes, cli::size_option("--buffer", options.buffer));
   if (options.start != "next") {
     result.start = parse_sequence(options.start);
     if (!result.start) {
@@ -78,10 +78,10 @@ Result<PublisherOptions> publisher_options(const Options& options, cli::Context&
 }
 
 Result<TsCutterOptions> cutter_options(const Options& options) {
-  TRICKLE_TRY_ASSIGN(const auto shortest, parse_duration(options.min_segment));
-  TRICKLE_TRY_ASSIGN(const auto longest, parse_duration(options.max_segment));
-  return TsCutterOptions{.min_segment = std::chrono::ceil<milliseconds>(shortest),
-                         .max_segment = std::chrono::ceil<milliseconds>(longest)};
+  TsCutterOptions result;
+  TRICKLE_TRY_ASSIGN(result.min_segment, cli::duration_option("--min-segment", options.min_segment));
+  TRICKLE_TRY_ASSIGN(result.max_segment, cli::duration_option("--max-segment", options.max_segment));
+  return result;
 }
 
 Result<StreamPublisherOptions> stream_options(const Options& options, cli::Context& context) {
@@ -104,7 +104,8 @@ Result<void> run(const Options& options, cli::Context& context) {
   const Result<void> copied = publication.copy(STDIN_FILENO, context.stop);
   const Result<void> finished = publication.finish();
   const PublisherTotals totals = publication.totals();
-  if (totals.accepted_bytes == 0) log::warning("the input was empty: nothing was published");
+  if (copied && finished && totals.accepted_bytes == 0)
+    log::warning("the input was empty: nothing was published");
   log::info("published {} segments, {} bytes; lost {} segments, {} bytes", totals.acknowledged_segments,
             totals.acknowledged_bytes, totals.lost_segments, totals.lost_bytes);
   // The sender knows best why it ended; what went wrong with the input comes second.

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "base/units.h"
 #include "cli/listen_options.h"
+#include "cli/option_values.h"
 #include "cli/tool.h"
 #include "http/tls.h"
 #include "io/machine.h"
@@ -98,18 +99,6 @@ void add_options(CLI::App& app, Options& options) {
   tls_key->needs(tls_cert);
 }
 
-Result<std::chrono::milliseconds> milliseconds_of(const std::string& option, const std::string& text) {
-  const auto parsed = parse_duration(text);
-  if (!parsed) return unexpected(ErrorKind::kUsage, option + " " + parsed.error().message());
-  return std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
-}
-
-Result<uint64_t> bytes_of(const std::string& option, const std::string& text) {
-  auto parsed = parse_bytes(text);
-  if (parsed && *parsed > 0) return parsed;
-  return unexpected(ErrorKind::kUsage, option + (parsed ? " must not be 0" : " " + parsed.error().message()));
-}
-
 bool has_files_to_reload(const Options& options) {
   return !options.publish_token_file.empty() || !options.subscribe_token_file.empty() ||
          !options.admin_token_file.empty() || !options.tls_cert.empty();
@@ -132,7 +121,7 @@ Result<TlsIdentityPtr> tls_identity(const Options& options) {
 
 Result<uint64_t> memory_of(const Options& options) {
   if (options.memory == "half") return usable_memory_bytes() / 2;
-  return bytes_of("--memory", options.memory);
+  return cli::size_option("--memory", options.memory);
 }
 
 // Connections, requests and answers on their way count too.
@@ -159,12 +148,14 @@ Result<RelayOptions> relay_options(const Options& options) {
   relay.channels = options.channels;
   relay.changefeed = options.changefeed;
   relay.window = options.window;
-  TRICKLE_TRY_ASSIGN(relay.max_segment_bytes, bytes_of("--max-segment-bytes", options.max_segment_bytes));
-  TRICKLE_TRY_ASSIGN(relay.max_channel_bytes, bytes_of("--max-channel-bytes", options.max_channel_bytes));
+  TRICKLE_TRY_ASSIGN(relay.max_segment_bytes,
+                     cli::size_option("--max-segment-bytes", options.max_segment_bytes));
+  TRICKLE_TRY_ASSIGN(relay.max_channel_bytes,
+                     cli::size_option("--max-channel-bytes", options.max_channel_bytes));
   TRICKLE_TRY_ASSIGN(const uint64_t memory_bytes, memory_of(options));
   relay.memory_bytes = memory_bytes - connections_share(memory_bytes);
   if (options.max_channels > 0) relay.max_channels = options.max_channels;
-  TRICKLE_TRY_ASSIGN(relay.idle_timeout, milliseconds_of("--idle-timeout", options.idle_timeout));
+  TRICKLE_TRY_ASSIGN(relay.idle_timeout, cli::duration_option("--idle-timeout", options.idle_timeout));
   TRICKLE_TRY_ASSIGN(relay.access, access_rules(options));
   return relay;
 }
@@ -196,7 +187,7 @@ Result<void> run(const Options& options, cli::Context& context) {
   TRICKLE_TRY_ASSIGN(RelayOptions relay_config, relay_options(options));
   TRICKLE_TRY_ASSIGN(const http::ServerOptions server_config,
                      server_options(options, raise_descriptor_limit()));
-  TRICKLE_TRY_ASSIGN(const std::chrono::milliseconds drain, milliseconds_of("--drain", options.drain));
+  TRICKLE_TRY_ASSIGN(const std::chrono::milliseconds drain, cli::duration_option("--drain", options.drain));
   TRICKLE_TRY_ASSIGN(const TlsIdentityPtr identity, tls_identity(options));
 
   boost::asio::io_context io(1);

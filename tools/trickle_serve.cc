@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "base/units.h"
 #include "cli/listen_options.h"
+#include "cli/option_values.h"
 #include "cli/tool.h"
 #include "trickle/version.h"
 #include "worker/relay_thread.h"
@@ -53,12 +54,10 @@ Result<std::vector<std::string>> read_tokens(const std::string& path) {
 Result<void> complete(Options& options) {
   auto& serve = options.serve;
   TRICKLE_TRY_ASSIGN(serve.listen, cli::listen_endpoint(options.listen));
-  TRICKLE_TRY_ASSIGN(const auto start_timeout, parse_duration(options.start_timeout));
-  TRICKLE_TRY_ASSIGN(const auto stop_timeout, parse_duration(options.stop_timeout));
-  serve.worker.stream.plan.start_timeout =
-      std::chrono::duration_cast<std::chrono::milliseconds>(start_timeout);
-  serve.worker.stream.chain.stop_deadline =
-      std::chrono::duration_cast<std::chrono::milliseconds>(stop_timeout);
+  TRICKLE_TRY_ASSIGN(serve.worker.stream.plan.start_timeout,
+                     cli::duration_option("--start-timeout", options.start_timeout));
+  TRICKLE_TRY_ASSIGN(serve.worker.stream.chain.stop_deadline,
+                     cli::duration_option("--stop-timeout", options.stop_timeout));
   serve.worker.stream.chain.program_directory = options.programs;
   serve.state_dir = options.state_dir;
   serve.api.effects.model_dir = options.model_dir;

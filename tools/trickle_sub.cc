@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "base/try.h"
-#include "base/units.h"
 #include "cli/connection_options.h"
+#include "cli/option_values.h"
 #include "cli/tool.h"
 #include "io/fd_io.h"
 #include "io/whole_file.h"
@@ -67,11 +67,6 @@ void add_options(CLI::App& app, Options& options) {
   cli::add_connection_options(app, options.connection);
 }
 
-Result<milliseconds> parse_milliseconds(const std::string& text) {
-  TRICKLE_TRY_ASSIGN(const auto duration, parse_duration(text));
-  return std::chrono::ceil<milliseconds>(duration);
-}
-
 // Where segments go. Bytes and ends come in turn.
 class Output {
  public:
@@ -123,10 +118,10 @@ Result<SubscriberOptions> subscriber_options(const Options& options, const CLI::
   if (app.count("--wait") > 0 || !options.wait.empty()) {
     result.wait_for_channel = std::chrono::hours(24 * 365);
     if (!options.wait.empty()) {
-      TRICKLE_TRY_ASSIGN(result.wait_for_channel, parse_milliseconds(options.wait));
+      TRICKLE_TRY_ASSIGN(result.wait_for_channel, cli::duration_option("--wait", options.wait));
     }
   }
-  TRICKLE_TRY_ASSIGN(result.idle_timeout, parse_milliseconds(options.idle_timeout));
+  TRICKLE_TRY_ASSIGN(result.idle_timeout, cli::duration_option("--idle-timeout", options.idle_timeout));
   result.stop_fd = context.stop.fd();
   if (options.dir.empty()) result.output_fd = STDOUT_FILENO;
   result.counters = &context.counters;

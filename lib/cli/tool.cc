@@ -1,6 +1,8 @@
 #include "cli/tool.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -49,6 +51,17 @@ std::string upper_snake(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::toupper(c)); });
   return text;
+}
+
+// A tool that is started with one of its three standard descriptors closed would get that number for a
+// connection, and write its media or its log into it. What stands in for it fails every read and every write,
+// but lets the log go nowhere.
+void fill_standard_descriptors() {
+  constexpr int kModes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest free number is the one that is missing, and stays open until the process ends.
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", kModes[fd]);
+  }
 }
 
 // SIGUSR1: more, SIGUSR2: less. In a tool that never asks the log for anything the signals do no harm.
@@ -185,6 +198,7 @@ int Tool::run_parsed(const std::function<Result<void>(Context&)>& body) {
 
 int Tool::run(int argc, char** argv, const std::function<Result<void>(Context&)>& body) {
   try {
+    fill_standard_descriptors();
     if (auto configured = log::configure(name_, "info", log::Format::kText); !configured) return kExitFailure;
     const int parsed = parse(argc, argv);
     return parsed == kContinue ? run_parsed(body) : parsed;

@@ -224,6 +224,10 @@ void CurlTransfer::on_done(CURLcode code) {
     return finish(Failure{
         Error(ErrorKind::kNetwork, "the server closed the connection within the head of its answer"), true});
   }
+  if (code == CURLE_OUT_OF_MEMORY &&
+      head() == nullptr) {  // What it says of a line of more than 100 KiB, too.
+    return finish(Failure{Error(ErrorKind::kNetwork, "the head of the server's answer is too large"), false});
+  }
   const char* text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   finish(Failure{Error(ErrorKind::kNetwork, std::string(trimmed(text))), is_retryable(code)});
 }

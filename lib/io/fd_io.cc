@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,8 +15,13 @@
 namespace trickle {
 namespace {
 
-Unexpected io_error(const char* what) {
-  return unexpected(ErrorKind::kIo, fmt::format("{}: {}", what, std::generic_category().message(errno)));
+// The standard descriptors have names that a user knows; whoever opened another says which it is.
+Unexpected io_error(const char* what, int fd) {
+  const std::string reason = std::generic_category().message(errno);
+  const char* const name = fd == STDIN_FILENO    ? "standard input: "
+                           : fd == STDOUT_FILENO ? "standard output: "
+                                                 : "";
+  return unexpected(ErrorKind::kIo, fmt::format("{}{}: {}", name, what, reason));
 }
 
 // Waits until `fd` has one of `events`; true when it has, false when the stop came first.
@@ -40,7 +46,7 @@ Result<ReadOutcome> read_some(int fd, std::span<std::byte> buffer, const StopTok
     const ssize_t n = ::read(fd, buffer.data(), buffer.size());
     if (n > 0) return ReadOutcome{ReadStatus::kReady, static_cast<size_t>(n)};
     if (n == 0) return ReadOutcome{ReadStatus::kEnd, 0};
-    if (errno != EINTR && errno != EAGAIN) return io_error("read failed");
+    if (errno != EINTR && errno != EAGAIN) return io_error("read failed", fd);
   }
 }
 
@@ -67,7 +73,7 @@ Result<void> write_full(int fd, std::span<const std::byte> data) {
     } else if (errno == EPIPE || errno == ECONNRESET) {
       return unexpected(ErrorKind::kClosed, "the reader of the output went away");
     } else if (errno != EINTR) {
-      return io_error("write failed");
+      return io_error("write failed", fd);
     }
   }
   return {};
@@ -83,7 +89,7 @@ Result<void> write_until_stopped(int fd, std::span<const std::byte> data, const 
     } else if (errno == EPIPE || errno == ECONNRESET) {
       return unexpected(ErrorKind::kClosed, "the reader of the output went away");
     } else if (errno != EINTR && errno != EAGAIN) {
-      return io_error("write failed");
+      return io_error("write failed", fd);
     }
   }
   return {};
@@ -122,7 +128,7 @@ bool writable_now(int fd) {
 
 Result<Pipe> make_pipe() {
   std::array<int, 2> fds{};
-  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return io_error("can't make a pipe");
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) return io_error("can't make a pipe", -1);
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 

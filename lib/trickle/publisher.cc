@@ -102,6 +102,8 @@ class PublisherImpl final : public Publisher {
   void judge_control();
   /// `name`: a segment's number or "next"; empty: the channel itself.
   [[nodiscard]] http::ClientRequest request(std::string method, const std::string& name) const;
+  /// Curl's sentences seldom say where.
+  [[nodiscard]] Error located(const Error& error) const { return {error.kind(), url_.display(), error}; }
 
   const PublisherOptions options_;
   const http::Url url_;
@@ -276,7 +278,7 @@ void PublisherImpl::judge_posts() {
     } else if (post.transfer->done()) {
       post.judged = true;
       const auto failure = *post.transfer->failure();
-      state_.on_post_failure(id, failure.error, failure.retryable);
+      state_.on_post_failure(id, located(failure.error), failure.retryable);
     }
   }
 }
@@ -331,7 +333,7 @@ void PublisherImpl::judge_control() {
   if (!control_transfer_) return;
   if (control_transfer_->done()) {
     if (const auto& failure = control_transfer_->failure()) {
-      state_.on_control_failure(failure->error, failure->retryable);
+      state_.on_control_failure(located(failure->error), failure->retryable);
     } else {
       const auto body = control_transfer_->received();
       state_.on_control_answer(read_answer(*control_transfer_->head()),

@@ -76,7 +76,7 @@ void PublisherState::on_control_answer(const Answer& answer, std::string_view bo
 }
 
 void PublisherState::on_control_failure(const Error& error, bool retryable) {
-  if (!retryable) return fail({error.kind(), fmt::format("can't reach {}", display_url_), error});
+  if (!retryable) return fail({error.kind(), "can't publish", error});
   on_server_missing(error, false);
   ++control_failures_;
   if (phase_ == Phase::kRun &&
@@ -190,9 +190,9 @@ void PublisherState::on_post_answer(SegmentId id, const Answer& answer) {
 void PublisherState::on_post_failure(SegmentId id, const Error& error, bool retryable) {
   Segment* segment = find(id);
   if (segment == nullptr || phase_ != Phase::kRun || error_) return;
-  if (!retryable) return fail({error.kind(), fmt::format("can't reach {}", display_url_), error});
+  if (!retryable) return fail({error.kind(), "can't publish", error});
   on_server_missing(error, !segment->begun);  // One that was only connected ahead is nothing to worry about.
-  if (segment->sent_bytes > 0 || segment->body_sent) return lose(*segment, Drop::kFailed, error.message());
+  if (segment->sent_bytes > 0 || segment->body_sent) return lose(*segment, Drop::kFailed, error.to_string());
   repeat(*segment, kPublisherRepeat);
 }
 
@@ -202,9 +202,8 @@ void PublisherState::tick() {
   if (finished()) return;
   const TimePoint now = clock_.now();
   if (down_since_ && !retries_for_ever() && now - *down_since_ >= kServerTimeout) {
-    return fail({ErrorKind::kNetwork,
-                 fmt::format("no answer from {} for {} s", display_url_, kServerTimeout.count()),
-                 *last_failure_});
+    return fail(
+        {ErrorKind::kNetwork, fmt::format("gave up after {} s", kServerTimeout.count()), *last_failure_});
   }
   if (phase_ != Phase::kRun) return;
   std::vector<SegmentId> late;

@@ -33,6 +33,7 @@ class SubscriberImpl final : public Subscriber {
         clock_(clock),
         client_(options_.connection, clock),
         state_(std::move(state)),
+        ended_(options_.segments == uint64_t{0}),
         last_byte_at_(clock_.now()) {}
 
   Result<SubscriberPiece> read() override;
@@ -79,7 +80,7 @@ class SubscriberImpl final : public Subscriber {
   TimePoint next_not_before_{};
 
   uint64_t segments_ = 0;
-  bool ended_ = false;
+  bool ended_;
   TimePoint last_byte_at_;
   std::atomic<bool> cancelled_{false};
 };

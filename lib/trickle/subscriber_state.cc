@@ -228,15 +228,16 @@ SubscriberState::Verdict SubscriberState::on_changed() {
 
 SubscriberState::Verdict SubscriberState::on_failure(const Error& error, bool retryable) {
   server_lost_ = true;
-  return retryable ? retry(error) : fail(error);
+  Error located(error.kind(), display_url_, error);  // Curl's sentences seldom say where.
+  return retryable ? retry(located) : fail(std::move(located));
 }
 
 SubscriberState::Verdict SubscriberState::retry(const Error& error) {
   const auto& connection = options_.connection;
   if (connection.retries && failures_ >= *connection.retries) {
     const std::string attempts =
-        failures_ == 0 ? "" : fmt::format(" after {} {}", failures_ + 1, "attempts in a row");
-    return fail({ErrorKind::kNetwork, fmt::format("gave up on {}{}", display_url_, attempts), error});
+        failures_ == 0 ? "" : fmt::format(" after {} attempts in a row", failures_ + 1);
+    return fail({ErrorKind::kNetwork, "gave up" + attempts, error});
   }
   Duration delay = connection.retry_first_delay;
   for (int i = 0; i < failures_ && delay < connection.retry_last_delay; ++i) delay *= 2;

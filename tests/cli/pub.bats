@@ -87,6 +87,21 @@ subscribe() {
   grep -q 'cut by time' log
 }
 
+@test "a standard input that is closed or can't be read is 1 and one sentence, no wait and no empty input" {
+  start_relay
+  run --separate-stderr -1 sh -c "timeout 20 trickle-pub --split eof '$RELAY/cam' <&-"
+  [[ "$stderr" == *"standard input: read failed: Bad file descriptor" && "$stderr" != *empty* ]]
+  run --separate-stderr -1 timeout 20 trickle-pub --split eof "$RELAY/cam" </
+  [[ "$stderr" == *"standard input: read failed: Is a directory" && "$stderr" != *empty* ]]
+}
+
+@test "a value that is none is refused with 2 and its option's name" {
+  run --separate-stderr -2 trickle-pub --min-segment soon http://127.0.0.1:1/x </dev/null
+  [[ "$stderr" == *"--min-segment 'soon' is not a duration"* ]]
+  run --separate-stderr -2 trickle-pub --buffer 0 http://127.0.0.1:1/x </dev/null
+  [[ "$stderr" == *"--buffer must not be 0"* ]]
+}
+
 @test "no input is a warning and 0" {
   start_relay
   run trickle-pub "$RELAY/c" </dev/null

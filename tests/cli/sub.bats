@@ -159,6 +159,31 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
   wait "$sub"
 }
 
+@test "without a standard output or a log nothing is written into a connection instead" {
+  start_relay
+  printf 'media' >media
+  trickle-pub --split eof --keep-channel "$RELAY/cam" <media
+  run --separate-stderr -1 sh -c "trickle-sub --start oldest --segments 1 '$RELAY/cam' >&-"
+  [[ "$stderr" == *"standard output: write failed: Bad file descriptor" ]]
+  trickle-sub --log-level trace --start oldest --segments 1 "$RELAY/cam" >out 2>&-
+  cmp media out
+}
+
+@test "--segments 0 reads nothing" {
+  start_relay
+  curl -sf --data-binary one "$RELAY/cam/0"
+  trickle-sub --segments 0 "$RELAY/cam" >out
+  [ ! -s out ]
+}
+
+@test "a value that is none is refused with 2 and its option's name" {
+  local option
+  for option in --wait --idle-timeout; do
+    run --separate-stderr -2 trickle-sub "$option=soon" http://127.0.0.1:1/x
+    [[ "$stderr" == *"$option 'soon' is not a duration"* ]]
+  done
+}
+
 @test "it gives up with 5 when nothing comes for --idle-timeout" {
   start_relay
   curl -sf -X POST "$RELAY/quiet"

@@ -1,4 +1,5 @@
 // Subscriber against scripted servers that break off, refuse, hang or answer wrongly.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "integration/jumping_clock.h"
@@ -278,7 +279,19 @@ TEST(SubscriberInTrouble, AnswersThatAreNoHttpOrMadnessAreRetriedAndGivenUpOn) {
     const auto piece = open(server)->read();
     ASSERT_FALSE(piece) << answer;
     EXPECT_EQ(piece.error().kind(), ErrorKind::kNetwork) << answer;
+    EXPECT_THAT(piece.error().to_string(), ::testing::HasSubstr(server.url())) << "Where it was";
   }
+}
+
+TEST(SubscriberInTrouble, AHeadThatIsTooLargeIsNamedAsThat) {
+  FakeServer server([&](FakeExchange& exchange) {
+    exchange.send("HTTP/1.1 200 OK\r\nLp-Trickle-Seq: 1\r\nX: " + std::string(300'000, 'x') + "\r\n\r\n");
+    exchange.close();
+  });
+  const auto piece = open(server)->read();
+  ASSERT_FALSE(piece);
+  EXPECT_EQ(piece.error().kind(), ErrorKind::kNetwork);
+  EXPECT_THAT(piece.error().to_string(), ::testing::HasSubstr("head of the server's answer is too large"));
 }
 
 }  // namespace
