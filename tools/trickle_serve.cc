@@ -1,5 +1,6 @@
 // trickle-serve: the HTTP worker, with a relay inside if asked for.
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <span>
@@ -56,14 +57,20 @@ Result<void> complete(Options& options) {
   TRICKLE_TRY_ASSIGN(serve.listen, cli::listen_endpoint(options.listen));
   TRICKLE_TRY_ASSIGN(serve.worker.stream.plan.start_timeout,
                      cli::duration_option("--start-timeout", options.start_timeout));
-  TRICKLE_TRY_ASSIGN(serve.worker.stream.chain.stop_deadline,
+  TRICKLE_TRY_ASSIGN(serve.worker.stream.stop_deadline,
                      cli::duration_option("--stop-timeout", options.stop_timeout));
   serve.worker.stream.chain.program_directory = options.programs;
   serve.state_dir = options.state_dir;
+  serve.worker.stream.pipeline = serve.api.pipeline;
+  // As the Python peer does it.
+  if (const char* model = std::getenv("MODEL_ID"); model != nullptr && serve.api.model_id.empty()) {
+    serve.api.model_id = model;
+  }
   serve.api.effects.model_dir = options.model_dir;
   serve.worker.stream.effects = serve.api.effects;
   serve.api.urls.allow_private = options.allow_private == "auto" ? worker::is_loopback(serve.listen.host)
                                                                  : options.allow_private == "yes";
+  serve.worker.stream.plan.public_only = !serve.api.urls.allow_private;
   TRICKLE_TRY_ASSIGN(serve.worker.stream.memory_bytes, parse_bytes(options.stream_memory));
   serve.worker.stream.chain.limits.memory_bytes = serve.worker.stream.memory_bytes;
   for (const std::string& effect : options.preload) {
@@ -115,7 +122,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("N");
   app.add_option("--start-timeout", options.start_timeout, "How long a subscribe channel may be missing")
       ->type_name("TIME");
-  app.add_option("--stop-timeout", options.stop_timeout, "How long a stopped stream may take to drain")
+  app.add_option("--stop-timeout", options.stop_timeout, "How long the end of a stopped stream may take")
       ->type_name("TIME");
   app.add_option("--allow-url", options.serve.api.urls.prefixes,
                  "Refuse requests with URLs that don't begin so; repeatable")

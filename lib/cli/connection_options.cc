@@ -58,6 +58,8 @@ void add_connection_options(CLI::App& app, ConnectionArguments& arguments) {
   app.add_option("--cacert", arguments.options.ca_file, "Verify the server with this PEM bundle")
       ->type_name("FILE")
       ->group(group);
+  app.add_flag("--public-only", arguments.options.public_only, "Connect to no address of a private network")
+      ->group(group);
   app.add_flag("--insecure", arguments.options.insecure, "Accept any certificate")->group(group);
 }
 

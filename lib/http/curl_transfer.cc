@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <new>
 
+#include "io/private_address.h"
 #include "trickle/version.h"
 
 namespace trickle::http {
@@ -36,6 +39,19 @@ bool is_retryable(CURLcode code) {
   }
 }
 
+// The variables by which curl(1) is told of a proxy.
+bool has_proxy(std::string_view url) {
+  constexpr std::array kAll{"all_proxy", "ALL_PROXY"};
+  constexpr std::array kHttps{"https_proxy", "HTTPS_PROXY"};
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0';
+  };
+  const bool https = url.starts_with("https:") || url.starts_with("HTTPS:");
+  if (std::any_of(kAll.begin(), kAll.end(), set)) return true;
+  return https ? std::any_of(kHttps.begin(), kHttps.end(), set) : set("http_proxy");
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -56,7 +72,8 @@ CurlTransfer::CurlTransfer(CurlShared& shared, const ConnectionOptions& options,
       easy_(curl_easy_init()),
       body_(request.body),
       receive_limit_bytes_(request.receive_limit_bytes),
-      started_at_(shared.clock->now()) {
+      started_at_(shared.clock->now()),
+      public_only_(options.public_only && !has_proxy(request.url)) {
   if (!easy_) throw std::bad_alloc();
   set_options(options, request);
   set_method(request);
@@ -108,12 +125,10 @@ void CurlTransfer::set_options(const ConnectionOptions& options, const ClientReq
 
 void CurlTransfer::set_callbacks() {
   CURL* easy = easy_.get();
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &shared_);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
   curl_easy_setopt(
-      easy, CURLOPT_OPENSOCKETFUNCTION, +[](void* shared, curlsocktype, curl_sockaddr* address) {
-        const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-        if (fd >= 0) static_cast<CurlShared*>(shared)->sockets.insert(fd);
-        return static_cast<curl_socket_t>(fd);
+      easy, CURLOPT_OPENSOCKETFUNCTION, +[](void* self, curlsocktype, curl_sockaddr* address) {
+        return static_cast<CurlTransfer*>(self)->open_socket(*address);
       });
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &shared_);
   curl_easy_setopt(
@@ -138,6 +153,16 @@ void CurlTransfer::set_callbacks() {
       easy, CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
         return static_cast<CurlTransfer*>(self)->on_body(std::as_bytes(std::span(data, size * count)));
       });
+}
+
+curl_socket_t CurlTransfer::open_socket(const curl_sockaddr& address) {
+  if (public_only_ && is_private_address(address.addr)) {
+    refused_private_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  const int fd = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+  if (fd >= 0) shared_.sockets.insert(fd);
+  return fd;
 }
 
 // Which of curl's sockets this request is about to use: curl tells only its port.
@@ -227,6 +252,11 @@ void CurlTransfer::on_done(CURLcode code) {
   if (code == CURLE_OUT_OF_MEMORY &&
       head() == nullptr) {  // What it says of a line of more than 100 KiB, too.
     return finish(Failure{Error(ErrorKind::kNetwork, "the head of the server's answer is too large"), false});
+  }
+  if (code == CURLE_COULDNT_CONNECT && refused_private_) {
+    return finish(Failure{
+        Error(ErrorKind::kRefused, "the server's address is one of a private network, which is not allowed"),
+        false});
   }
   const char* text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   finish(Failure{Error(ErrorKind::kNetwork, std::string(trimmed(text))), is_retryable(code)});

@@ -57,6 +57,7 @@ class CurlTransfer final : public Transfer {
   void set_method(const ClientRequest& request);
   void set_callbacks();
   void find_socket(int local_port);
+  curl_socket_t open_socket(const curl_sockaddr& address);
   void add_header(const std::string& line);
   void finish(std::optional<Failure> failure);
   void unpause();
@@ -70,6 +71,8 @@ class CurlTransfer final : public Transfer {
   UploadSource* body_;
   const size_t receive_limit_bytes_;
   const TimePoint started_at_;
+  const bool public_only_;
+  bool refused_private_ = false;  // At least one of the addresses was.
 
   ResponseHeadReader head_;
   std::vector<std::byte> received_;

@@ -160,7 +160,13 @@ void Api::Impl::add_routes() {
   add_handler("PATCH", "/api/streams/{id}/params",
               [this](const ExchangePtr& e, const std::string& id) { params(e, id); });
 
-  add("GET", "/health", [this] { return json_response(200, {{"status", worker_.health()}}); });
+  add("GET", "/health", [this] {
+    ordered_json body{{"status", worker_.health()}};
+    if (const auto spares = options_.spares ? options_.spares() : WarmPool::Numbers{}; spares.kept > 0) {
+      body["warm"] = {{"ready", spares.ready}, {"kept", spares.kept}};
+    }
+    return json_response(200, body);
+  });
   add("GET", "/livez", [] { return success("alive"); });
   add("GET", "/readyz", [this] {
     if (worker_.loading()) return refuse(503, "still loading");

@@ -1,6 +1,7 @@
 // The HTTP API of trickle-api(7): from requests to calls of Worker, and back to JSON.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "http/server.h"
 #include "worker/effect_policy.h"
 #include "worker/url_policy.h"
+#include "worker/warm_pool.h"
 #include "worker/worker.h"
 
 namespace trickle::worker {
@@ -16,9 +18,10 @@ struct ApiOptions {
   std::string pipeline = "byoc";  ///< Shown by /version and /hardware.
   std::string model_id;
   std::string app_version;
-  UrlRules urls;                    ///< Which servers a request may name.
-  EffectRules effects;              ///< Which effects and files.
-  double requests_per_second = 0;   ///< From one address; 0: any number.
+  UrlRules urls;                              ///< Which servers a request may name.
+  EffectRules effects;                        ///< Which effects and files.
+  double requests_per_second = 0;             ///< From one address; 0: any number.
+  std::function<WarmPool::Numbers()> spares;  ///< For /health; null: there are none.
   std::vector<std::string> tokens;  ///< If any: everything but health needs one of them as a Bearer token.
 };
 

@@ -1,5 +1,6 @@
 #include "worker/channel_closer.h"
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -13,18 +14,19 @@
 namespace trickle::worker {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{5};
+// Also for one that had to wait for others, whose servers are slow.
+constexpr std::chrono::milliseconds kLeastTime{200};
 
-void send_delete(const std::string& url, const ConnectionOptions& connection) {
+void send_delete(const std::string& url, const ConnectionOptions& connection, TimePoint deadline) {
   http::Client client(connection);
   http::ClientRequest request;
   request.method = "DELETE";
   request.url = url;
   const auto transfer = client.start(request);
-  const TimePoint deadline = system_clock().now() + kDeadline;
+  deadline = std::max(deadline, system_clock().now() + kLeastTime);
   while (!transfer->done() && system_clock().now() < deadline) client.wait(deadline, {});
   if (!transfer->done()) {
-    log::warning("a published channel could not be closed: no answer in {} s", kDeadline.count());
+    log::warning("a published channel could not be closed: no answer in time");
   } else if (transfer->failure()) {
     log::warning("a published channel could not be closed: {}", transfer->failure()->error.to_string());
   } else if (const auto* head = transfer->head(); head != nullptr && head->status >= 400) {
@@ -40,16 +42,20 @@ ChannelClosers::ChannelClosers(boost::asio::io_context& io, const PlanOptions& o
 
 ChannelClosers::~ChannelClosers() { threads_.join(); }
 
-void ChannelClosers::close(const std::string& url, std::function<void()> done) {
+void ChannelClosers::close(const std::string& url, std::chrono::milliseconds within,
+                           std::function<void()> done) {
+  const TimePoint deadline = system_clock().now() + within;
   ConnectionOptions connection;
   connection.token = options_.token;
   connection.insecure = options_.insecure;
+  connection.public_only = options_.public_only;
   // The guard keeps the io_context running until `done` has been handed to it.
   auto guard = boost::asio::make_work_guard(io_);
-  boost::asio::post(threads_, [&io = io_, guard, url, connection, done = std::move(done)]() mutable {
-    send_delete(url, connection);
-    boost::asio::post(io, std::move(done));
-  });
+  boost::asio::post(threads_,
+                    [&io = io_, guard, url, connection, deadline, done = std::move(done)]() mutable {
+                      send_delete(url, connection, deadline);
+                      boost::asio::post(io, std::move(done));
+                    });
 }
 
 }  // namespace trickle::worker

@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -19,13 +20,14 @@ class ChannelClosers {
   ChannelClosers& operator=(const ChannelClosers&) = delete;
 
   /// Sends DELETE to the channel and calls `done` on the io_context's thread when it was answered, could not
-  /// be sent, or took longer than 5 s. What goes wrong is logged: nothing else can be done about it then.
-  void close(const std::string& url, std::function<void()> done);
+  /// be sent, or was not answered `within` that time. What goes wrong is logged: nothing else can be done
+  /// about it then.
+  void close(const std::string& url, std::chrono::milliseconds within, std::function<void()> done);
 
  private:
   boost::asio::io_context& io_;
   PlanOptions options_;
-  boost::asio::thread_pool threads_{4};
+  boost::asio::thread_pool threads_{8};
 };
 
 }  // namespace trickle::worker

@@ -18,7 +18,6 @@ namespace {
 
 constexpr size_t kMostWaiting = 256;
 constexpr std::chrono::seconds kRestartDelay{5};
-constexpr std::chrono::seconds kFinishDeadline{2};
 
 class State : public std::enable_shared_from_this<State> {
  public:
@@ -27,7 +26,7 @@ class State : public std::enable_shared_from_this<State> {
 
   void launch();
   void publish(std::string line);
-  void finish(std::function<void()> done);
+  void finish(std::chrono::milliseconds within, std::function<void()> done);
   void abandon() {
     finished_ = nullptr;
     ended_ = true;
@@ -76,6 +75,7 @@ void State::launch() {
   }
   if (restarted_) plan.arguments.insert(plan.arguments.end(), {"--start", "next"});
   if (options_.plan.insecure) plan.arguments.emplace_back("--insecure");
+  if (options_.plan.public_only) plan.arguments.emplace_back("--public-only");
   plan.environment.emplace_back("TRICKLE_PUBLISH_URL", options_.url);
   if (!options_.plan.token.empty()) plan.environment.emplace_back("TRICKLE_TOKEN", options_.plan.token);
   pipeline::StageStart start;
@@ -133,12 +133,12 @@ void State::on_exit() {
   });
 }
 
-void State::finish(std::function<void()> done) {
+void State::finish(std::chrono::milliseconds within, std::function<void()> done) {
   finished_ = std::move(done);
   finishing_ = true;
   if (!stage_ || stage_->exit()) return tell_finished();
   write_next();
-  timer_.expires_after(kFinishDeadline);
+  timer_.expires_after(within);
   timer_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
     if (!failure && self->stage_) self->stage_->send_signal(SIGKILL);
   });
@@ -152,7 +152,9 @@ class PubProcess final : public JsonPublisher {
   }
   ~PubProcess() override { state_->abandon(); }
   void publish(std::string line) override { state_->publish(std::move(line)); }
-  void finish(std::function<void()> done) override { state_->finish(std::move(done)); }
+  void finish(std::chrono::milliseconds within, std::function<void()> done) override {
+    state_->finish(within, std::move(done));
+  }
 
  private:
   std::shared_ptr<State> state_;

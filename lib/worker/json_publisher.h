@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,8 +33,8 @@ class JsonPublisher {
   /// Queues a document (one line). Order is kept. Of more than 256 that wait, the oldest are dropped, with a
   /// warning; a publisher that died is started again after a while.
   virtual void publish(std::string line) = 0;
-  /// Publishes what is queued, ends the channel, and calls `done`; after 2 s it is called in any case.
-  virtual void finish(std::function<void()> done) = 0;
+  /// Publishes what is queued, ends the channel, and calls `done`, `within` that time in any case.
+  virtual void finish(std::chrono::milliseconds within, std::function<void()> done) = 0;
 };
 
 }  // namespace trickle::worker

@@ -58,6 +58,7 @@ void SubProcess::launch(bool restarted) {
   // Updates that came before we were there count; what stands in the channel at a restart has been applied.
   plan.arguments = {"--lines", "--wait", "--retry", "forever", "--start", restarted ? "next" : "oldest"};
   if (options_.plan.insecure) plan.arguments.emplace_back("--insecure");
+  if (options_.plan.public_only) plan.arguments.emplace_back("--public-only");
   plan.environment.emplace_back("TRICKLE_SUBSCRIBE_URL", options_.url);
   if (!options_.plan.token.empty()) plan.environment.emplace_back("TRICKLE_TOKEN", options_.plan.token);
   pipeline::StageStart start;

@@ -27,7 +27,6 @@ using pipeline::ChainEnd;
 using pipeline::StageStatus;
 
 constexpr std::chrono::milliseconds kNumbersInterval{500};
-constexpr std::chrono::seconds kFinishDeadline{2};
 
 AudioMode audio_mode(const std::string& name) {
   if (name == "copy") return AudioMode::kCopy;
@@ -266,7 +265,7 @@ class LocalPublisher final : public JsonPublisher {
   void publish(std::string line) override {
     if (!finishing_) channel_->publish(std::move(line));
   }
-  void finish(std::function<void()> done) override {
+  void finish(std::chrono::milliseconds within, std::function<void()> done) override {
     finishing_ = true;
     done_ = std::move(done);
     thread_ = std::thread([this, alive = alive_] {
@@ -275,7 +274,7 @@ class LocalPublisher final : public JsonPublisher {
         if (*alive) tell();
       });
     });
-    deadline_.expires_after(kFinishDeadline);
+    deadline_.expires_after(within);
     deadline_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
       if (!failure && *alive) tell();
     });

@@ -154,6 +154,10 @@ bool is_http_url(const std::string& text) {
     const auto failure = std::from_chars(port.data(), port.data() + port.size(), number).ec;
     if (failure != std::errc() || number == 0) return false;
   }
+  // Whoever connects resolves these, and would then be elsewhere than where --allow-url let it go.
+  for (const auto& segment : url->segments()) {
+    if (segment == "." || segment == "..") return false;
+  }
   return !url->encoded_host().empty() && url->encoded_path().size() > 1;
 }
 
@@ -171,7 +175,7 @@ const Field* find_field(std::span<const Field> fields, std::string_view name) {
 std::string allowed_values(const Field& field) {
   switch (field.type) {
     case FieldType::kText:
-      return fmt::format("a string of 1 to {} bytes", number_text(field.maximum));
+      return fmt::format("a string of 1 to {} bytes without control characters", number_text(field.maximum));
     case FieldType::kUrl:
       return "a string with an http or https URL that names a channel";
     case FieldType::kInteger:
@@ -220,6 +224,14 @@ Result<bool> read_boolean(const Field& field, const json& value) {
   return refuse(field);
 }
 
+bool is_plain_text(std::string_view text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (std::any_of(text.begin(), text.end(), is_control)) return false;
+  const json value(text);
+  const std::string written = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return json::parse(written, nullptr, false) == value;
+}
+
 Result<std::string> read_text(const Field& field, const json& value) {
   if (!value.is_string()) return refuse(field);
   auto text = value.get<std::string>();
@@ -230,6 +242,7 @@ Result<std::string> read_text(const Field& field, const json& value) {
   }
   if (text.empty() || static_cast<double>(text.size()) > field.maximum) return refuse(field);
   if (field.type == FieldType::kUrl && !is_http_url(text)) return refuse(field);
+  if (field.type == FieldType::kText && !is_plain_text(text)) return refuse(field);
   return text;
 }
 

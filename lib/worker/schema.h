@@ -52,6 +52,8 @@ Result<int64_t> read_integer(const Field& field, const nlohmann::json& value);
 Result<double> read_number(const Field& field, const nlohmann::json& value);
 Result<bool> read_boolean(const Field& field, const nlohmann::json& value);
 /// For kText, kUrl and kChoice.
+/// True for UTF-8 without control characters.
+[[nodiscard]] bool is_plain_text(std::string_view text);
 Result<std::string> read_text(const Field& field, const nlohmann::json& value);
 Result<uint64_t> read_bitrate(const Field& field, const nlohmann::json& value);
 

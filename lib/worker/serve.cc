@@ -29,6 +29,7 @@ namespace {
 using boost::system::error_code;
 
 constexpr std::chrono::seconds kLastAnswers{2};
+constexpr std::chrono::seconds kCloseTime{5};  // Of a channel that was left behind.
 
 // A daemon started with a closed standard descriptor would otherwise hand its number to a socket.
 Result<void> open_standard_descriptors() {
@@ -52,17 +53,17 @@ Result<void> find_programs(const std::filesystem::path& directory) {
 class Service {
  public:
   Service(ServeOptions options, std::unique_ptr<ChannelMemory> memory)
-      : memory_(std::move(memory)),
+      : own_process_(!options.worker.stream.local.make_chain),
+        memory_(std::move(memory)),
         closers_(io_, options.worker.stream.plan),
         warm_(io_, options.worker.stream.chain.program_directory, options.worker.stream.chain.limits),
         worker_(io_, complete(options.worker)),
-        api_(io_, worker_, options.api),
+        api_(io_, worker_, with_spares(options.api)),
         server_(io_, {.server_name = "trickle-serve"},
                 [this](const std::shared_ptr<http::Exchange>& exchange) { api_.handle(exchange); }),
         last_answers_(io_),
         watchdog_(io_),
         stop_event_(io_),
-        own_process_(!options.worker.stream.local.make_chain),
         level_signals_(io_) {
     if (own_process_) {
       level_signals_.add(SIGUSR1);
@@ -98,8 +99,9 @@ class Service {
 
  private:
   WorkerOptions complete(WorkerOptions options) {
-    options.stream.close_channel = [this](const std::string& url, std::function<void()> done) {
-      closers_.close(url, std::move(done));
+    options.stream.close_channel = [this](const std::string& url, std::chrono::milliseconds within,
+                                          std::function<void()> done) {
+      closers_.close(url, within, std::move(done));
     };
     options.stream.chain.take_warm = [this](const std::vector<pipeline::StagePlan>& stages) {
       return warm_.take(stages);
@@ -108,6 +110,11 @@ class Service {
       options.stream.on_channel_open = [this](const std::string& url) { memory_->remember(url); };
       options.stream.on_channel_closed = [this](const std::string& url) { memory_->forget(url); };
     }
+    return options;
+  }
+
+  ApiOptions with_spares(ApiOptions options) {
+    if (own_process_) options.spares = [this] { return warm_.numbers(); };
     return options;
   }
 
@@ -128,7 +135,7 @@ class Service {
     for (const std::string& url : memory_->left_behind()) {
       log::info("closing {}, which a worker that was killed left open", redact_secrets(url));
       worker_.begin_loading();
-      closers_.close(url, [this, url] {
+      closers_.close(url, kCloseTime, [this, url] {
         memory_->forget(url);
         worker_.end_loading();
       });
@@ -177,6 +184,7 @@ class Service {
   }
 
   boost::asio::io_context io_{1};
+  const bool own_process_;  // False in the library: signals and programs are then not ours.
   std::unique_ptr<ChannelMemory> memory_;
   std::unique_ptr<Registration> registration_;
   ChannelClosers closers_;
@@ -187,7 +195,6 @@ class Service {
   boost::asio::steady_timer last_answers_;
   boost::asio::steady_timer watchdog_;
   boost::asio::posix::stream_descriptor stop_event_;
-  const bool own_process_;  // False in the library: signals and programs are then not ours.
   boost::asio::signal_set level_signals_;
   std::thread loading_;
 };

@@ -192,7 +192,7 @@ void SideChannels::keep_data_alive() {
       });
 }
 
-void SideChannels::finish(std::function<void()> done) {
+void SideChannels::finish(std::chrono::milliseconds within, std::function<void()> done) {
   publish_items();
   heartbeat_.cancel();
   data_timer_.cancel();
@@ -205,7 +205,7 @@ void SideChannels::finish(std::function<void()> done) {
   };
   for (auto* channel : {events_.get(), data_.get()}) {
     if (channel != nullptr) {
-      channel->finish(one_done);
+      channel->finish(within, one_done);
     } else {
       boost::asio::post(io_, one_done);
     }

@@ -40,8 +40,8 @@ class SideChannels {
   void add_event(const std::string& json);
   /// An item for the next array on the data channel, any JSON.
   void add_item(std::string json);
-  /// Publishes what is queued, ends the events and data channels, then calls `done`; within 2 s.
-  void finish(std::function<void()> done);
+  /// Publishes what is queued, ends the events and data channels, then calls `done`, `within` that time.
+  void finish(std::chrono::milliseconds within, std::function<void()> done);
 
  private:
   void publish(const nlohmann::ordered_json& event, const char* queue);

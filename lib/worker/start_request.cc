@@ -58,7 +58,7 @@ Result<StartRequest> parse_start(std::string_view body, std::string_view header_
   if (request.id.empty() && header_id.empty()) request.id = make_up_id();
   if (request.id.empty()) {
     const Field& id = *find_field(start_fields(), "gateway_request_id");
-    if (header_id.size() > static_cast<size_t>(id.maximum)) {
+    if (header_id.size() > static_cast<size_t>(id.maximum) || !is_plain_text(header_id)) {
       return unexpected(ErrorKind::kUsage, fmt::format("X-Stream-Id must be {}", allowed_values(id)));
     }
     request.id = header_id;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -21,6 +22,16 @@ namespace {
 constexpr std::chrono::seconds kSilentInput{5};
 
 constexpr std::chrono::seconds kSilentOutput{5};
+
+// Shares of the time that a stop may take, by which each part of the end is over at the latest.
+constexpr double kDrainedBy = 0.7;
+constexpr double kKilledBy = 0.8;
+constexpr double kToldBy = 0.9;
+constexpr double kClosedBy = 1.0;
+// What the last events and DELETE get in any case; and what they get where no one waits for a stop.
+constexpr std::chrono::milliseconds kLeastTime{100};
+constexpr std::chrono::milliseconds kTellTime{2000};
+constexpr std::chrono::milliseconds kCloseTime{5000};
 
 const pipeline::StageStatus* find_stage(const std::vector<pipeline::StageStatus>& stages,
                                         std::string_view name) {
@@ -62,6 +73,11 @@ Stream::Stream(boost::asio::io_context& io, StartRequest request, StreamOptions 
       noted_state_("OFFLINE") {
   times_.started = times_.state = unix_time();
   options_.chain.log = log_;
+  const auto share = [&](double part) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(options_.stop_deadline * part);
+  };
+  options_.chain.stop_deadline = share(kDrainedBy);
+  options_.chain.kill_delay = share(kKilledBy - kDrainedBy);
 }
 
 Stream::~Stream() = default;
@@ -118,7 +134,7 @@ void Stream::stop(std::function<void()> done) {
     return;
   }
   waiting_for_end_.push_back(std::move(done));
-  stopping_ = true;
+  if (!std::exchange(stopping_, true)) stopped_at_ = system_clock().now();
   chain_->stop();
 }
 
@@ -225,12 +241,19 @@ void Stream::on_chain_end(const pipeline::ChainEnd& end) {
       break;
   }
   side_->event("stream_stopped");
-  side_->finish([this] { close(); });
+  side_->finish(left_of_stop(kToldBy, kTellTime), [this] { close(); });
 }
 
 void Stream::close() {
   if (request_.publish_url.empty() || !options_.close_channel) return finish();
-  options_.close_channel(request_.publish_url, [this] { finish(); });
+  options_.close_channel(request_.publish_url, left_of_stop(kClosedBy, kCloseTime), [this] { finish(); });
+}
+
+// How long something may take that is to be over when `share` of the time for a stop has passed.
+std::chrono::milliseconds Stream::left_of_stop(double share, std::chrono::milliseconds otherwise) const {
+  if (!stopping_) return otherwise;
+  const auto left = options_.stop_deadline * share - (system_clock().now() - stopped_at_);
+  return std::max(kLeastTime, std::chrono::duration_cast<std::chrono::milliseconds>(left));
 }
 
 void Stream::finish() {

@@ -26,8 +26,10 @@ class SideChannels;
 class JsonPublisher;
 class JsonSubscriber;
 
-/// Closes a channel with DELETE and calls `done` on the thread of the io_context, whatever came of it.
-using ChannelCloser = std::function<void(const std::string& url, std::function<void()> done)>;
+/// Closes a channel with DELETE and calls `done` on the thread of the io_context, whatever came of it
+/// `within` that time.
+using ChannelCloser =
+    std::function<void(const std::string& url, std::chrono::milliseconds within, std::function<void()> done)>;
 
 /// Streams that run in this process instead of as programs; all null: as programs.
 struct LocalParts {
@@ -53,6 +55,9 @@ struct StreamOptions {
   std::function<void(const std::string&url)> on_channel_open, on_channel_closed;
   uint64_t memory_bytes = 0;  ///< Private memory that all processes of a stream may have; 0: no limit.
   EffectRules effects;
+  /// From stop() to the end, whatever the servers do: the chain gets most of it, and what it has left over
+  /// goes to the last events and to DELETE.
+  std::chrono::milliseconds stop_deadline{2000};
 };
 
 /// Frames, rates and losses of a stream since its start.
@@ -112,6 +117,8 @@ class Stream {
   void set_error(const std::string& error);
   void close();
   void finish();
+  [[nodiscard]] std::chrono::milliseconds left_of_stop(double share,
+                                                       std::chrono::milliseconds otherwise) const;
 
   boost::asio::io_context& io_;
   StartRequest request_;
@@ -126,6 +133,7 @@ class Stream {
   TimePoint last_input_at_;
   TimePoint last_output_at_;
   TimePoint memory_checked_at_;
+  TimePoint stopped_at_;
   Times times_;
   std::string noted_state_;
   uint64_t input_bytes_ = 0;        // Of the running trickle-sub.

@@ -19,6 +19,7 @@ constexpr const char* kSubscribeRetries = "10";
 void add_connection(StagePlan& stage, const PlanOptions& options) {
   if (!options.token.empty()) stage.environment.emplace_back("TRICKLE_TOKEN", options.token);
   if (options.insecure) stage.arguments.emplace_back("--insecure");
+  if (options.public_only) stage.arguments.emplace_back("--public-only");
 }
 
 StagePlan plan_sub(const StartRequest& request, const PlanOptions& options, bool restarted) {

@@ -14,6 +14,7 @@ struct PlanOptions {
   std::chrono::milliseconds start_timeout{10'000};  ///< How long a subscribe channel may be missing.
   std::string token;                                ///< For the trickle servers; empty: none.
   bool insecure = false;                            ///< Accept any TLS certificate of theirs.
+  bool public_only = false;  ///< Connect to no private address, whatever their names resolve to.
 };
 
 inline constexpr const char* kSubProgram = "trickle-sub";

@@ -89,6 +89,20 @@ class WarmPool::Impl : public std::enable_shared_from_this<WarmPool::Impl> {
     }
   }
 
+  [[nodiscard]] Numbers numbers() const {
+    Numbers numbers;
+    for (const Entry& entry : entries_) {
+      const auto is_ready = [&](size_t i) {
+        return !entry.stages[i]->exit() && (entry.stages[i]->ready() || !entry.plans[i].tells_ready);
+      };
+      bool ready = entry.stages.size() == entry.plans.size();
+      for (size_t i = 0; ready && i < entry.stages.size(); ++i) ready = is_ready(i);
+      ++numbers.kept;
+      if (ready) ++numbers.ready;
+    }
+    return numbers;
+  }
+
   void abandon() { entries_.clear(); }
 
  private:
@@ -182,6 +196,7 @@ void WarmPool::keep(const std::vector<StagePlan>& filters,
   impl_->keep(filters, std::move(on_settled));
 }
 WarmChain WarmPool::take(const std::vector<StagePlan>& stages) { return impl_->take(stages); }
+WarmPool::Numbers WarmPool::numbers() const { return impl_->numbers(); }
 void WarmPool::send_signal(int signal) { impl_->send_signal(signal); }
 
 }  // namespace trickle::worker

@@ -33,6 +33,12 @@ class WarmPool {
   /// are taken, others in their place are made a little later.
   [[nodiscard]] pipeline::WarmChain take(const std::vector<pipeline::StagePlan>& stages);
 
+  /// Chains of filters that are to be kept ready, and that are.
+  struct Numbers {
+    size_t kept = 0, ready = 0;
+  };
+  [[nodiscard]] Numbers numbers() const;
+
   void send_signal(int signal);
 
  private:

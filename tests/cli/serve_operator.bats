@@ -102,6 +102,31 @@ teardown() { common_teardown; }
   [ "$(field '.streams + .ended | length')" = 0 ]
 }
 
+@test "names are checked again when they are connected to: every program of the stream is told so" {
+  start_serve --allow-private no
+  # A name may stand for another address by then. Nobody answers there; what counts is how the programs are started.
+  for program in sub pub; do
+    fake trickle-$program 'echo "'$program' $ARGUMENTS" >>"$FAKE_LOG"; exec sleep 60'
+    sed -i '2i ARGUMENTS="$*"' "fake/trickle-$program"
+  done
+  call POST /api/stream/start '{"subscribe_url": "http://8.8.8.8/in", "publish_url": "http://8.8.8.8/out", "events_url": "http://8.8.8.8/e", "data_url": "http://8.8.8.8/d", "control_url": "http://8.8.8.8/c"}'
+  [ "$code" = 200 ]
+  wait_until 10 bash -c '[ "$(grep -c . "$FAKE_LOG")" = 5 ]'
+  [ "$(grep -c -- '--public-only' "$FAKE_LOG")" = 5 ]
+  call POST /api/stream/stop
+}
+
+@test "a host in a percent-encoded spelling is the host that it stands for" {
+  start_serve --allow-private no
+  for host in 127%2e0%2e0%2e1 %31%32%37.0.0.1 local%68ost; do
+    call POST /api/stream/start "{\"subscribe_url\": \"http://$host/in\"}"
+    [ "$code" = 400 ]
+    [[ $(field .message) == *'private network'* ]]
+  done
+  call POST /api/stream/start '{"subscribe_url": "http://8.8.8.8/pool/%2e./in"}'
+  [ "$code" = 400 ]
+}
+
 @test "private hosts are refused by default where it does not listen on loopback" {
   rm -f serve.port
   background trickle-serve --listen 0.0.0.0:0 --port-file serve.port --programs fake 2>serve.log
@@ -366,6 +391,16 @@ for line in sys.stdin: pass" '
   kill -KILL "$warm"
   restarted() { [ "$(fx_of b)" = "$next" ]; }
   wait_until 10 restarted
+}
+
+@test "/health counts the filters that are kept ready, and those that are" {
+  start_serve --warm 2
+  call GET /health
+  [ "$(field .status)" = IDLE ]
+  [ "$(field .warm.kept)" = 2 ]
+  fake trickle-fx 'echo ready >&"$READY"; exec cat'
+  start_serve --warm 2
+  wait_until 10 bash -c "[ \"\$(curl -sS $WORKER/health | jq .warm.ready)\" = 2 ]"
 }
 
 @test "--warm keeps programs ready for any effect that loads nothing: they are told what a stream wants" {

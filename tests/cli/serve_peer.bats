@@ -143,6 +143,31 @@ feed() {
   ((first >= worst - 3))
 }
 
+@test "a stop comes to its end in time, also when no server answers anything any more" {
+  start_relay
+  start_worker
+  background python3 -c 'import socket, time
+server = socket.create_server(("127.0.0.1", 0), backlog=64)
+print(server.getsockname()[1], flush=True)
+connections = []
+while True:
+    connections.append(server.accept())' >silent.port
+  wait_until 10 test -s silent.port
+  silent=http://127.0.0.1:$(cat silent.port)
+  feed
+  cat clip.ts >&8
+  wait_until 20 curl -sf "$RELAY/in/next"
+  post /api/stream/start "{\"subscribe_url\": \"$RELAY/in\", \"publish_url\": \"$silent/out\", \"events_url\": \"$silent/events\", \"data_url\": \"$silent/data\", \"control_url\": \"$silent/control\"}"
+  wait_until 20 frames_out_above 10
+  before=$EPOCHREALTIME
+  post /api/stream/stop '{}'
+  # It takes 2 s; each server's own patience would be 5 s and more.
+  took=$(((${EPOCHREALTIME/./} - ${before/./}) / 1000))
+  echo "$took ms"
+  ((took < 4500))
+  health_is IDLE
+}
+
 @test "invalid parameters are answered 400 and leave the running stream as it was" {
   start_relay
   start_worker

@@ -127,6 +127,20 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
   [ "$(cat files/1.ts)" = torn ]
 }
 
+@test "--public-only connects to no private address, whatever the name that stands for it" {
+  start_relay
+  for host in 127.0.0.1 localhost; do
+    run trickle-sub --public-only "http://$host:${RELAY##*:}/c"
+    [ "$status" -eq 4 ]
+    [[ $output == *"the server's address is one of a private network, which is not allowed"* ]]
+  done
+  run trickle-pub --public-only "http://localhost:${RELAY##*:}/c" <<<words
+  [ "$status" -eq 4 ]
+  # A proxy connects for us, and that may be near.
+  http_proxy=$RELAY run trickle-sub --public-only --retry 0 http://example.org/c
+  [ "$status" -eq 3 ]
+}
+
 @test "IPv6: both tools reach a server by its address in brackets" {
   grep -q '^0*1 ' /proc/net/if_inet6 || skip 'this machine has no IPv6'
   background trickle-relay --listen '[::1]:0' --port-file relay.port 2>relay.log

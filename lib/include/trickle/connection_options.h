@@ -9,8 +9,11 @@
 namespace trickle {
 
 struct ConnectionOptions {
-  bool insecure = false;               ///< Accept any TLS certificate. Warned about when used.
-  std::string ca_file{};               ///< PEM bundle to verify servers with; empty: the system's.
+  bool insecure = false;  ///< Accept any TLS certificate. Warned about when used.
+  std::string ca_file{};  ///< PEM bundle to verify servers with; empty: the system's.
+  /// Connect to no address in a private network, whatever a name resolves to at that moment. Where a proxy is
+  /// configured it is the proxy that connects, and that must see to it.
+  bool public_only = false;
   std::vector<std::string> headers{};  ///< Extra request headers, each "Name: value".
   std::string token{};                 ///< Sent as "Authorization: Bearer"; never logged. Empty: none.
 

@@ -1,5 +1,6 @@
 #include "worker/start_request.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,9 +38,9 @@ TEST(StartRequest, NeedsASubscribeOrAPublishUrl) {
 }
 
 TEST(StartRequest, TakesOnlyHttpUrlsThatNameAChannel) {
-  for (const char* bad :
-       {"\"ftp://h/in\"", "\"/etc/passwd\"", "\"http://h/\"", "\"http://\"", "\"file:///x\"", "\"http://h\"",
-        "7", "[\"http://h/in\"]", "\"http://h/a b\"", "\"-\""}) {
+  for (const char* bad : {"\"ftp://h/in\"", "\"/etc/passwd\"", "\"http://h/\"", "\"http://\"",
+                          "\"file:///x\"", "\"http://h\"", "\"http://h/a/../in\"", "\"http://h/%2e%2E/in\"",
+                          "7", "[\"http://h/in\"]", "\"http://h/a b\"", "\"-\""}) {
     EXPECT_EQ(refusal(R"({"subscribe_url":)" + std::string(bad) + "}"),
               "subscribe_url must be a string with an http or https URL that names a channel")
         << bad;
@@ -162,6 +163,23 @@ TEST(Schema, IsWhatOpenapiDescribes) {
   for (const char* path : {"/api/stream/start", "/stream/start", "/live-video-to-video", "/health"}) {
     EXPECT_TRUE(document["paths"].contains(path)) << path;
   }
+}
+
+TEST(StartRequestId, IsTextThatCanBeNamedAgain) {
+  const std::string url = R"("subscribe_url":"http://host/in")";
+  for (const char* id : {"a\\nb", "a\\u0000b", "\\u007f"}) {
+    const auto request = parse_start(fmt::format(R"({{{},"gateway_request_id":"{}"}})", url, id), "");
+    ASSERT_FALSE(request) << id;
+    EXPECT_EQ(request.error().message(),
+              "gateway_request_id must be a string of 1 to 256 bytes without control characters");
+  }
+  for (const char* id : {"\xff\xfe", "a\x01"}) {
+    const auto request = parse_start(fmt::format("{{{}}}", url), id);
+    ASSERT_FALSE(request) << id;
+    EXPECT_EQ(request.error().message(),
+              "X-Stream-Id must be a string of 1 to 256 bytes without control characters");
+  }
+  EXPECT_EQ(parse_start(fmt::format("{{{}}}", url), "\u00e9 /x").value().id, "\u00e9 /x");
 }
 
 }  // namespace
