@@ -368,7 +368,7 @@ for line in sys.stdin: pass" '
   fake trickle-fx 'echo $$ >>"$FAKE_LOG.started"; until [ -e "$FAKE_LOG.loaded" ]; do sleep 0.02; done; echo ready >&"$READY"; cat'
   start_serve --preload red_tint:intensity=0.25 --capacity 2
   call GET /health
-  [ "$body" = '{"status":"LOADING"}' ]
+  [ "$(field .status)" = LOADING ]
   call GET /readyz
   [ "$code" = 503 ]
   call POST /api/stream/start "{$BODY}"
@@ -377,7 +377,7 @@ for line in sys.stdin: pass" '
   is_ready() { call GET /readyz && [ "$code" = 200 ]; }
   wait_until 10 is_ready
   call GET /health
-  [ "$body" = '{"status":"IDLE"}' ]
+  [ "$(field .status)" = IDLE ]
   warm=$(cat control.log.started)
   call POST /api/stream/start "{$BODY, \"gateway_request_id\": \"a\", \"params\": {\"effect\": \"red_tint\", \"intensity\": 0.5}}"
   fx_of() { curl -sS "$WORKER/api/streams/$1" | jq '.processes[] | select(.name == "trickle-fx").pid'; }
