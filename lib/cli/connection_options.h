@@ -16,7 +16,8 @@ struct ConnectionArguments {
   std::string token_file;
 };
 
-/// Adds --retry, --header, --token-file, --cacert, --public-only and --insecure. `arguments` must outlive the parsing.
+/// Adds --retry, --header, --token-file, --cacert, --public-only and --insecure. `arguments` must outlive the
+/// parsing.
 void add_connection_options(CLI::App& app, ConnectionArguments& arguments);
 
 /// Reads the token, from --token-file or else the variable TRICKLE_TOKEN, and checks the rest.
