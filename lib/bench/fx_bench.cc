@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <vector>
 
 #include "base/try.h"
@@ -33,6 +36,12 @@ constexpr std::array kFormats{PixelFormat::kYuv420p,   PixelFormat::kYuv422p,   
                               PixelFormat::kNv12,      PixelFormat::kGray8,     PixelFormat::kRgb24,
                               PixelFormat::kRgba,      PixelFormat::kBgra,      PixelFormat::kGbrp};
 
+// Beside each effect as it is by default, on the format that most video has: stronger ones, and chains, which
+// are one pass as well. Effects are separated by spaces, as on a command line.
+constexpr std::array kMore{"contrast:amount=3",  "saturation:amount=3", "gamma:gamma=0.5",
+                           "red_tint grayscale", "red_tint contrast",   "red_tint saturation",
+                           "sepia gamma:gamma=2"};
+
 // Effects whose defaults change nothing are given something to do.
 std::string spelled(const std::string& effect) {
   if (effect == "brightness") return "brightness:intensity=0.7";
@@ -40,24 +49,69 @@ std::string spelled(const std::string& effect) {
   return effect;
 }
 
-std::string lut(const char* red, const char* green, const char* blue) {
-  return fmt::format("format=gbrp,lutrgb=r='clip({},0,255)':g='clip({},0,255)':b='clip({},0,255)'", red,
-                     green, blue);
+// What is measured: all, or those that `only` names: an effect, or effects with their parameters.
+std::vector<std::string> subjects(const std::string& only, PixelFormat format) {
+  std::vector<std::string> all;
+  for (const fx::EffectInfo& effect : fx::effects()) {
+    if (effect.color == nullptr || effect.name == "none") continue;
+    if (only.empty() || only == effect.name) all.push_back(spelled(effect.name));
+  }
+  if (only.empty() && format == PixelFormat::kYuv420p) all.insert(all.end(), kMore.begin(), kMore.end());
+  if (all.empty()) all.push_back(only);
+  return all;
 }
 
-// FFmpeg's filters for what the effect is documented to do; empty where there are none.
-std::string graph_for(const std::string& effect) {
-  if (effect == "red_tint") return lut("val+127.5", "val", "val");
-  if (effect == "green_tint") return lut("val", "val+127.5", "val");
-  if (effect == "blue_tint") return lut("val", "val", "val+127.5");
-  if (effect == "invert") return lut("255-val", "255-val", "255-val");
-  if (effect == "brightness") return lut("val+51", "val+51", "val+51");
-  if (effect == "color_shift") return lut("val+25.5", "val", "val-25.5");
-  if (effect == "grayscale") {
-    return "format=gbrp,colorchannelmixer=rr=.299:rg=.587:rb=.114:gr=.299:gg=.587:gb=.114:br=.299:bg=.587:bb="
-           ".114";
+Result<std::vector<fx::ColorStep>> color_steps(const std::string& subject) {
+  std::istringstream words(subject);
+  const std::vector<std::string> arguments{std::istream_iterator<std::string>(words), {}};
+  TRICKLE_TRY_ASSIGN(const fx::ChainSpec chain, fx::parse_chain(arguments));
+  std::vector<fx::ColorStep> steps;
+  for (const fx::EffectSpec& effect : chain.effects) {
+    const fx::EffectInfo* info = fx::find_effect(effect.effect);
+    if (info->color == nullptr) {
+      return unexpected(ErrorKind::kUsage, fmt::format("{} is no effect on colours", effect.effect));
+    }
+    steps.push_back(info->color(effect.parameters));
   }
-  return "";
+  return steps;
+}
+
+// FFmpeg's filter for a channel that no other one goes into.
+std::string channel_lut(char channel, double factor, double offset, double exponent) {
+  const std::string linear = fmt::format("clip(val*{}+{},0,255)", factor, offset * 255);
+  return exponent == 1 ? fmt::format("{}='{}'", channel, linear)
+                       : fmt::format("{}='pow({}/255,{})*255'", channel, linear, exponent);
+}
+
+// FFmpeg's filter for what a step does; empty where there is none (colorchannelmixer has factors up to 2, and
+// no constants).
+std::string filter_for(const fx::ColorStep& step) {
+  constexpr std::array kNames{'r', 'g', 'b'};
+  bool mixes = false, fits = step.exponent == 1;
+  std::string mixer, luts;
+  for (size_t i = 0; i < 3; ++i) {
+    for (size_t j = 0; j < 3; ++j) {
+      const double factor = step.matrix[i][j];
+      mixes = mixes || (i != j && factor != 0);
+      fits = fits && std::abs(factor) <= 2;
+      mixer += fmt::format(":{}{}={}", kNames[i], kNames[j], factor);
+    }
+    fits = fits && step.offset[i] == 0;
+    luts += ":" + channel_lut(kNames[i], step.matrix[i][i], step.offset[i], step.exponent);
+  }
+  if (!mixes) return "lutrgb=" + luts.substr(1);
+  return fits ? "colorchannelmixer=" + mixer.substr(1) : "";
+}
+
+// FFmpeg's filters for what effects are documented to do; empty where there are none.
+std::string graph_for(const std::vector<fx::ColorStep>& steps) {
+  std::string graph = "format=gbrp";
+  for (const fx::ColorStep& step : steps) {
+    const std::string filter = filter_for(step);
+    if (filter.empty()) return "";
+    graph += "," + filter;
+  }
+  return graph;
 }
 
 void copy_picture(const VideoFrame& from, const VideoFrame& to) {
@@ -101,14 +155,12 @@ class FxBench {
  public:
   explicit FxBench(const FxBenchOptions& options) : options_(options) {}
 
-  Result<Measured> measure(const fx::EffectInfo& effect, const Frames& frames) const {
-    const std::vector<std::string> arguments{spelled(effect.name)};
-    TRICKLE_TRY_ASSIGN(const fx::ChainSpec chain, fx::parse_chain(arguments));
-    const std::vector<fx::ColorStep> steps{effect.color(chain.effects.front().parameters)};
+  Result<Measured> measure(const std::string& subject, const Frames& frames) const {
+    TRICKLE_TRY_ASSIGN(const std::vector<fx::ColorStep> steps, color_steps(subject));
     const VideoFrame& first = frames.sources.front();
     TRICKLE_TRY_ASSIGN(const fx::ColorPass pass, fx::ColorPass::make(steps, first.format, first.color));
     std::unique_ptr<VideoGraph> graph;
-    if (const std::string text = graph_for(effect.name); !text.empty()) {
+    if (const std::string text = graph_for(steps); !text.empty()) {
       TRICKLE_TRY_ASSIGN(
           graph, make_video_graph(fmt::format("{},format={}", text, pixel_format_info(first.format).name)));
     }
@@ -173,15 +225,14 @@ Result<void> run_fx_bench(const FxBenchOptions& options, const StopToken& stop) 
     const std::string name = pixel_format_info(format).name;
     if (!wanted(options.format, name)) continue;
     const Frames frames(format, options.width, options.height);
-    for (const fx::EffectInfo& effect : fx::effects()) {
-      if (effect.color == nullptr || effect.name == "none" || !wanted(options.effect, effect.name)) continue;
+    for (const std::string& subject : subjects(options.effect, format)) {
       if (stop.stop_requested()) return unexpected(ErrorKind::kCancelled, "stopped");
-      TRICKLE_TRY_ASSIGN(const Measured m, bench.measure(effect, frames));
+      TRICKLE_TRY_ASSIGN(const Measured m, bench.measure(subject, frames));
       const bool compared = m.graph_ns > 0;
-      table.add({spelled(effect.name), name, fmt::format("{:.3f}", m.fx_ns), fmt::format("{:.3f}", m.copy_ns),
+      table.add({subject, name, fmt::format("{:.3f}", m.fx_ns), fmt::format("{:.3f}", m.copy_ns),
                  fmt::format("{:.2f}", m.copy_ratio), compared ? fmt::format("{:.2f}", m.graph_ns) : "",
                  compared ? fmt::format("{:.1f}", m.graph_ratio) : ""});
-      document["results"].push_back({{"effect", spelled(effect.name)},
+      document["results"].push_back({{"effect", subject},
                                      {"format", name},
                                      {"ns_per_pixel", m.fx_ns},
                                      {"copy_ns_per_pixel", m.copy_ns},
@@ -190,8 +241,6 @@ Result<void> run_fx_bench(const FxBenchOptions& options, const StopToken& stop) 
                                      {"ffmpeg_ratio", compared ? json(m.graph_ratio) : json()}});
     }
   }
-  if (document["results"].empty())
-    return unexpected(ErrorKind::kUsage, "no effect '" + options.effect + "' on colours");
   TRICKLE_TRY(print(machine_line() + "\n" + table.to_string()));
   return write_json(options.json, document);
 }

@@ -13,7 +13,7 @@ struct FxBenchOptions {
   int width = 1920;
   int height = 1080;
   std::string format;  ///< Only this one; empty: all.
-  std::string effect;  ///< Only this one; empty: all.
+  std::string effect;  ///< Only this one, or these, as on trickle-fx's command line; empty: all.
   size_t rounds = 21;  ///< Copy, effect and (five times) FFmpeg in turn.
   std::string json;
 };

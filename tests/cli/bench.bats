@@ -134,6 +134,8 @@ start_bare() {
   [ "$(json '[.results[] | select(.effect == "red_tint") | .ffmpeg_ratio] | min > 0')" = true ]
   trickle-bench fx --size 64x48 --rounds 1 --effect invert --pix-fmt rgb24 --json bench.json >table
   [ "$(json '.results | length')" = 1 ]
+  trickle-bench fx --size 64x48 --rounds 1 --effect 'sepia gamma:gamma=2' --pix-fmt nv12 --json bench.json >table
+  [ "$(json '.results[0].effect')" = 'sepia gamma:gamma=2' ]
   run trickle-bench fx --effect nosuch
   [ "$status" -eq 2 ]
   run trickle-bench fx --pix-fmt nosuch
