@@ -9,7 +9,7 @@
 //    ─ ─ ─│─ ─ ─ one lock ─ ─ ─ ─│─ ─ ─     changes is noted for the views that have a copy of it, and their
 //    ┌────┴──────────────────────┴────┐     threads are woken: once for any number of notes. They bring their
 //    │             store              │     copies up to date, under the lock, and tell their readers,
-//    without └────────────────────────────────┘     it.
+//    └────────────────────────────────┘     without it.
 #pragma once
 
 #include <functional>
@@ -26,9 +26,8 @@ class SharedStore;
 /// Belongs to one thread, as does everything that it hands out; its listeners are called there.
 class StoreView final : public ChannelStore {
  public:
-  /// \param wake  has to bring it about that catch_up() is called, soon and on the view's thread. It is
-  /// called
-  ///              from any thread, with no lock held, and not again before catch_up() was.
+  /// \param wake  has to bring it about that catch_up() is called, soon and on the view's thread. Called from
+  ///              any thread, with no lock held, and not again before catch_up() was.
   StoreView(std::shared_ptr<SharedStore> shared, std::function<void()> wake);
   /// No other view of the store may be in use meanwhile.
   ~StoreView() override;
