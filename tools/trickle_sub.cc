@@ -96,6 +96,7 @@ class Output {
     }
     if (!options_.lines || last_byte_ == std::byte{'\n'}) return {};
     const std::byte newline{'\n'};
+    ++context_.counters.bytes_out;
     return write_until_stopped(STDOUT_FILENO, std::span(&newline, 1), context_.stop);
   }
 

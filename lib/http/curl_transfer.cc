@@ -59,6 +59,14 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// What curl says, but where it says it to programmers.
+std::string sentence_for(CURLcode code, std::string_view said, bool has_head) {
+  if (code == CURLE_OUT_OF_MEMORY && !has_head) return "the head of the server's answer is too large";
+  if (code == CURLE_SSL_CONNECT_ERROR && said.ends_with("wrong version number"))
+    return "the server does not speak TLS: is it http, not https?";
+  return std::string(trimmed(said.empty() ? curl_easy_strerror(code) : said));
+}
+
 }  // namespace
 
 CurlTransfer* CurlTransfer::of(CURL* easy) {
@@ -249,17 +257,13 @@ void CurlTransfer::on_done(CURLcode code) {
     return finish(Failure{
         Error(ErrorKind::kNetwork, "the server closed the connection within the head of its answer"), true});
   }
-  if (code == CURLE_OUT_OF_MEMORY &&
-      head() == nullptr) {  // What it says of a line of more than 100 KiB, too.
-    return finish(Failure{Error(ErrorKind::kNetwork, "the head of the server's answer is too large"), false});
-  }
   if (code == CURLE_COULDNT_CONNECT && refused_private_) {
     return finish(Failure{
         Error(ErrorKind::kRefused, "the server's address is one of a private network, which is not allowed"),
         false});
   }
-  const char* text = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
-  finish(Failure{Error(ErrorKind::kNetwork, std::string(trimmed(text))), is_retryable(code)});
+  finish(Failure{Error(ErrorKind::kNetwork, sentence_for(code, error_text_.data(), head() != nullptr)),
+                 is_retryable(code)});
 }
 
 void CurlTransfer::on_peer_closed() {

@@ -19,6 +19,7 @@ namespace {
 constexpr std::chrono::seconds kLongest{5};
 constexpr std::chrono::seconds kQuiet{2};  // A segment that is being written is waited for no longer.
 
+// \return -1 when the server doesn't know the word.
 Result<int64_t> ask_for_next(const SubscriberOptions& options, const http::Url& url) {
   http::Client client(options.connection);
   const auto transfer = client.start({.method = "GET", .url = url.child("next"), .headers = {}});
@@ -39,6 +40,7 @@ Result<int64_t> ask_for_next(const SubscriberOptions& options, const http::Url& 
   if (answer.status == 404) {
     return unexpected(ErrorKind::kNotFound, fmt::format("there is no channel {}", url.display()));
   }
+  if (answer.status == 400 || answer.status == 405) return -1;
   if (answer.status != 200)
     return unexpected(status_error(answer.status, "can't look into it", url.display()));
   const auto body = transfer->received();
@@ -92,6 +94,7 @@ Result<ChannelInfo> inspect_channel(const SubscriberOptions& options) {
   reading.stop_fd = options.stop_fd;
   TRICKLE_TRY_ASSIGN(const auto subscriber, Subscriber::open(std::move(reading)));
   TRICKLE_TRY(read_segments(*subscriber, info));
+  if (info.next < 0) info.next = info.segments.empty() ? 0 : info.segments.back().number + 1;
   return info;
 }
 

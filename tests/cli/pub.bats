@@ -212,6 +212,9 @@ make_certificate() {
   trickle-sub --insecure --start 0 --segments 3 "$url" >out 2>log
   cmp in out
   grep -q 'warning: certificates are not verified' log
+  start_relay
+  run -5 trickle-sub --retry 0 "https://${RELAY#*//}/c"
+  [[ "$output" == *"the server does not speak TLS"* ]]
 }
 
 @test "no secret is in a log, in the statistics, or in what ps shows of a token from a file" {

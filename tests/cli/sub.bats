@@ -46,9 +46,10 @@ put() { curl -sf -X POST -H 'Content-Type: application/json' --data-binary "$3" 
 @test "segments come out in order from --start N, one line each with --lines, until --segments" {
   start_relay
   for i in 0 1 2 3; do put events "$i" "{\"n\":$i}"; done
-  run --separate-stderr trickle-sub --start 1 --segments 2 --lines "$RELAY/events"
+  run --separate-stderr trickle-sub --start 1 --segments 2 --lines --stats stats "$RELAY/events"
   [ "$status" -eq 0 ]
   [ "$output" = $'{"n":1}\n{"n":2}' ]
+  [ "$(tail -n 1 stats | jq -c '[.bytes_in, .bytes_out]')" = '[14,16]' ]
 }
 
 @test "--start -3 and oldest count from the newest and the oldest segment" {

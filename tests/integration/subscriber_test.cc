@@ -7,6 +7,7 @@
 #include "integration/subscriber_helpers.h"
 #include "io/fd_io.h"
 #include "io/stop.h"
+#include "trickle/channel_info.h"
 
 namespace trickle {
 namespace {
@@ -190,6 +191,21 @@ TEST(SubscriberOnANetwork, AProxyIsUsedAsCurlDoes) {
   EXPECT_EQ(read_all(**subscriber), "");
   ::unsetenv("http_proxy");
   EXPECT_EQ(proxy.count("GET http://trickle.invalid/c/-2"), 1U);
+}
+
+TEST(ChannelInspection, AServerThatKnowsNeitherNextNorOldestIsReadFromItsCurrentSegment) {
+  FakeServer server([](FakeExchange& exchange) {
+    const std::string& target = exchange.request().target;
+    if (target == "/c/7") return exchange.hang();
+    if (target != "/c/-2") return exchange.answer(400, "", "Invalid idx\n");
+    exchange.answer(200, seq(6), "{}");
+  });
+  const auto info = inspect_channel({.url = server.url(), .connection = hasty()});
+  ASSERT_TRUE(info) << info.error().to_string();
+  EXPECT_EQ(info->next, 7);
+  ASSERT_EQ(info->segments.size(), 1U);
+  EXPECT_EQ(info->segments[0].number, 6);
+  EXPECT_EQ(info->segments[0].size_bytes, 2U);
 }
 
 }  // namespace
