@@ -39,34 +39,39 @@ std::optional<ByteMaps> byte_maps(std::span<const ColorStage> stages) {
 
 }  // namespace
 
+ColorPass::Plan ColorPass::plan_for(const std::vector<ColorStage>& stages, PixelFormat format,
+                                    const ColorProperties& color) {
+  const PixelFormatInfo& info = pixel_format_info(format);
+  if (!info.rgb) {
+    if (auto plan = make_yuv_plan(stages, yuv_matrix(color, info.bits), info.bits)) return *std::move(plan);
+  } else if (const auto maps = byte_maps(stages)) {
+    return *maps;
+  } else if (auto plan = make_rgb_plan(stages)) {
+    return *std::move(plan);
+  }
+  return FloatPass(stages, color, info.bits);
+}
+
 Result<ColorPass> ColorPass::make(std::span<const ColorStep> steps, PixelFormat format,
                                   const ColorProperties& color) {
   const PixelFormatInfo& info = pixel_format_info(format);
   if (info.planes == 0) return unexpected(ErrorKind::kUsage, "colour effects need a known pixel format");
-  ColorPass pass;
   const auto stages = fold(steps, info.rgb ? InputRange::kUnit : InputRange::kUnlimited);
-  if (stages.empty()) return pass;
-  if (!info.rgb) {
-    if (auto plan = make_yuv_plan(stages, yuv_matrix(color, info.bits), info.bits))
-      pass.plan_ = *std::move(plan);
-  } else if (const auto maps = byte_maps(stages)) {
-    pass.plan_ = *maps;
-  } else if (auto plan = make_rgb_plan(stages)) {
-    pass.plan_ = *std::move(plan);
-  }
-  if (pass.nothing_to_do()) pass.plan_ = FloatPass(stages, color, info.bits);
+  ColorPass pass;
+  if (!stages.empty()) pass.plan_ = std::make_shared<const Plan>(plan_for(stages, format, color));
   return pass;
 }
 
 void ColorPass::run(const VideoFrame& in, const VideoFrame& out) const {
-  if (const auto* yuv = std::get_if<YuvPlan>(&plan_)) {
+  if (nothing_to_do()) return;
+  if (const auto* yuv = std::get_if<YuvPlan>(&*plan_)) {
     run_yuv_kernel(*yuv, in, out);
-  } else if (const auto* bytes = std::get_if<ByteMaps>(&plan_)) {
+  } else if (const auto* bytes = std::get_if<ByteMaps>(&*plan_)) {
     run_byte_kernel(*bytes, in, out);
-  } else if (const auto* floats = std::get_if<FloatPass>(&plan_)) {
-    floats->run(in, out);
-  } else if (const auto* rgb = std::get_if<std::vector<FixedStage>>(&plan_)) {
+  } else if (const auto* rgb = std::get_if<std::vector<FixedStage>>(&*plan_)) {
     run_rgb_kernel(*rgb, in, out);
+  } else {
+    std::get<FloatPass>(*plan_).run(in, out);
   }
 }
 

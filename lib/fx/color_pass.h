@@ -1,6 +1,7 @@
 // A chain of colour effects, made ready for one pixel format: one pass over the frame.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <variant>
 #include <vector>
@@ -26,14 +27,19 @@ class ColorPass {
                                 const ColorProperties& color);
 
   /// True when frames need not be touched at all.
-  [[nodiscard]] bool nothing_to_do() const { return std::holds_alternative<std::monostate>(plan_); }
+  [[nodiscard]] bool nothing_to_do() const { return plan_ == nullptr; }
 
   /// Reads `in` and writes the pixels of `out`, which may be `in` itself: both of the format that this pass
   /// was made for and of the same size. Never fails.
   void run(const VideoFrame& in, const VideoFrame& out) const;
 
  private:
-  std::variant<std::monostate, YuvPlan, ByteMaps, std::vector<FixedStage>, FloatPass> plan_;
+  using Plan = std::variant<YuvPlan, ByteMaps, std::vector<FixedStage>, FloatPass>;
+
+  static Plan plan_for(const std::vector<ColorStage>& stages, PixelFormat format,
+                       const ColorProperties& color);
+
+  std::shared_ptr<const Plan> plan_;  // Null: nothing to do.
 };
 
 }  // namespace trickle::fx
