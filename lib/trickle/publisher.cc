@@ -18,12 +18,12 @@
 #include "io/stop.h"
 #include "trickle/answer.h"
 #include "trickle/clients.h"
+#include "trickle/publisher_control.h"
 #include "trickle/publisher_state.h"
 
 namespace trickle {
 namespace {
 
-using Control = PublisherState::Control;
 using SegmentId = PublisherState::SegmentId;
 
 // An answer that is complete but whose connection isn't free yet is waited for so long.
@@ -37,6 +37,7 @@ class PublisherImpl final : public Publisher {
         clock_(clock),
         client_(options_.connection, clock),
         state_(options_, url_.display(), clock),
+        control_(client_, url_, options_.content_type, clock, state_),
         thread_([this] { run(); }) {}
 
   ~PublisherImpl() override {
@@ -97,13 +98,6 @@ class PublisherImpl final : public Publisher {
   void open_posts();
   void judge_posts();
   void close_posts();
-  void run_control();
-  void start_control(const Control& control);
-  void judge_control();
-  /// `name`: a segment's number or "next"; empty: the channel itself.
-  [[nodiscard]] http::ClientRequest request(std::string method, const std::string& name) const;
-  /// Curl's sentences seldom say where.
-  [[nodiscard]] Error located(const Error& error) const { return {error.kind(), url_.display(), error}; }
 
   const PublisherOptions options_;
   const http::Url url_;
@@ -116,8 +110,7 @@ class PublisherImpl final : public Publisher {
   // The thread's own.
   std::map<SegmentId, OpenPost> posts_;
   std::vector<Lingering> lingering_;
-  std::optional<Control> control_;
-  std::unique_ptr<http::Transfer> control_transfer_;
+  PublisherControl control_;
 
   StopSource failed_;
   std::atomic<bool> abandoned_{false};
@@ -200,11 +193,6 @@ Result<void> PublisherImpl::finish() {
 
 // The thread's side.
 
-http::ClientRequest PublisherImpl::request(std::string method, const std::string& name) const {
-  log::debug("{} {}{}", method, url_.display(), name.empty() ? "" : "/" + name);
-  return {.method = std::move(method), .url = name.empty() ? url_.full() : url_.child(name), .headers = {}};
-}
-
 void PublisherImpl::run() {
   bool hurried = false;
   while (!abandoned_) {
@@ -212,18 +200,15 @@ void PublisherImpl::run() {
     {
       const std::lock_guard lock(mutex_);
       state_.tick();
-      judge_control();
+      control_.judge();
       judge_posts();
       close_posts();
       open_posts();
-      run_control();
+      control_.start();
       room_.notify_all();
       if (state_.finished()) break;
       deadline = state_.deadline();
-      if (control_transfer_) {
-        deadline =
-            std::min(deadline.value_or(TimePoint::max()), control_transfer_->started_at() + kServerTimeout);
-      }
+      if (const auto late = control_.deadline()) deadline = std::min(deadline.value_or(*late), *late);
     }
     for (auto& [id, post] : posts_) {
       bool wanted = false;
@@ -245,7 +230,7 @@ void PublisherImpl::run() {
   }
   posts_.clear();
   lingering_.clear();
-  control_transfer_.reset();
+  control_.abandon();
   const std::lock_guard lock(mutex_);
   if (state_.error()) failed_.request_stop();
   room_.notify_all();
@@ -257,7 +242,7 @@ void PublisherImpl::open_posts() {
     if (known != posts_.end() && known->second.attempt == wanted.attempt) continue;
     if (known != posts_.end()) posts_.erase(known);
     OpenPost post{wanted.attempt, std::make_unique<Body>(*this, wanted.id), nullptr};
-    auto start = request("POST", std::to_string(wanted.number));
+    auto start = channel_request("POST", url_, std::to_string(wanted.number));
     start.headers.emplace_back("Content-Type", options_.content_type);
     if (wanted.reset) start.headers.emplace_back("Lp-Trickle-Reset", "1");
     start.body = post.body.get();
@@ -278,7 +263,7 @@ void PublisherImpl::judge_posts() {
     } else if (post.transfer->done()) {
       post.judged = true;
       const auto failure = *post.transfer->failure();
-      state_.on_post_failure(id, located(failure.error), failure.retryable);
+      state_.on_post_failure(id, located(url_, failure.error), failure.retryable);
     }
   }
 }
@@ -299,52 +284,6 @@ void PublisherImpl::close_posts() {
     }
     post = posts_.erase(post);
   }
-}
-
-void PublisherImpl::run_control() {
-  if (control_transfer_) return;
-  const auto wanted = state_.control();
-  if (wanted) start_control(*wanted);
-}
-
-void PublisherImpl::start_control(const Control& control) {
-  control_ = control;
-  http::ClientRequest start;
-  switch (control.kind) {
-    case Control::Kind::kCreate:
-      start = request("POST", "");
-      start.headers.emplace_back("Expect-Content", options_.content_type);
-      start.headers.emplace_back("Content-Type", options_.content_type);
-      break;
-    case Control::Kind::kNext:
-      start = request("GET", "next");
-      break;
-    case Control::Kind::kDeleteSegment:
-      start = request("DELETE", std::to_string(control.number));
-      break;
-    case Control::Kind::kDeleteChannel:
-      start = request("DELETE", "");
-      break;
-  }
-  control_transfer_ = client_.start(start);
-}
-
-void PublisherImpl::judge_control() {
-  if (!control_transfer_) return;
-  if (control_transfer_->done()) {
-    if (const auto& failure = control_transfer_->failure()) {
-      state_.on_control_failure(located(failure->error), failure->retryable);
-    } else {
-      const auto body = control_transfer_->received();
-      state_.on_control_answer(read_answer(*control_transfer_->head()),
-                               {reinterpret_cast<const char*>(body.data()), body.size()});
-    }
-  } else if (clock_.now() - control_transfer_->started_at() >= kServerTimeout) {
-    state_.on_control_failure({ErrorKind::kNetwork, fmt::format("{} does not answer", url_.display())}, true);
-  } else {
-    return;
-  }
-  control_transfer_.reset();
 }
 
 }  // namespace

@@ -246,20 +246,25 @@ make_certificate() {
   [[ "$output" != *SECRET* ]]
 }
 
-@test "under --on-lag drop a server that stands still never blocks the input; the loss is told and exit code 1" {
-  start_relay
+# publish_and_stop_the_relay OPTIONS…: what is written to descriptor 7 is published, 1 MB of it before the relay stands
+# still; the log is in the file log, the publisher's number in LAST.
+publish_and_stop_the_relay() {
   mkfifo feed
-  background bash -c 'exec trickle-pub --split bytes:1M --on-lag drop --buffer 4M "$1" <feed 2>log' - "$RELAY/c"
-  local pub=$LAST
+  background bash -c 'exec trickle-pub --split bytes:1M --buffer 4M "$@" <feed 2>log' - "$@" "$RELAY/c"
   exec 7>feed
   head -c 1000000 /dev/zero >&7
   wait_until 10 curl -sf "$RELAY/c/next"
   kill -STOP "$RELAY_PID"
+}
+
+@test "under --on-lag drop a server that stands still never blocks the input; the loss is told and exit code 1" {
+  start_relay
+  publish_and_stop_the_relay --on-lag drop
   timeout 20 head -c 50000000 /dev/zero >&7  # Far more than fits in pipes and buffers.
   kill -CONT "$RELAY_PID"
   exec 7>&-
   status=0
-  wait "$pub" || status=$?
+  wait "$LAST" || status=$?
   cat log
   [ "$status" -eq 1 ]
   local sum
@@ -283,17 +288,11 @@ make_certificate() {
 
 @test "under --on-lag fail a server that is too slow ends it with 1 and one sentence" {
   start_relay
-  mkfifo feed
-  background bash -c 'exec trickle-pub --split bytes:1M --on-lag fail --buffer 4M "$1" <feed 2>log' - "$RELAY/c"
-  local pub=$LAST
-  exec 7>feed
-  head -c 1000000 /dev/zero >&7
-  wait_until 10 bash -c "curl -sf $RELAY/c/next"
-  kill -STOP "$RELAY_PID"
+  publish_and_stop_the_relay --on-lag fail
   head -c 50000000 /dev/zero >&7 2>/dev/null || true
   exec 7>&-
   status=0
-  wait "$pub" || status=$?
+  wait "$LAST" || status=$?
   kill -CONT "$RELAY_PID"
   cat log
   [ "$status" -eq 1 ]
