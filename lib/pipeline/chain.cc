@@ -111,8 +111,9 @@ class Chain::Impl : public std::enable_shared_from_this<Chain::Impl> {
   boost::asio::steady_timer watch_timer_;
   Phase phase_ = Phase::kIdle;
   std::vector<std::unique_ptr<Stage>> stages_;
-  std::map<std::string, StageNumbers> totals_;  // Of the processes that have ended.
-  UniqueFd held_input_;                         // Standard input of a first stage that is no source.
+  std::map<std::string, std::string> timelines_;  // Of the last process of each stage that has one.
+  std::map<std::string, StageNumbers> totals_;    // Of the processes that have ended.
+  UniqueFd held_input_;                           // Standard input of a first stage that is no source.
   bool ran_before_ = false;
   bool settling_ = false;
   bool stop_requested_ = false;
@@ -129,6 +130,10 @@ void Chain::Impl::launch(bool restarted) {
   settling_ = false;
   early_end_.clear();
   fatal_end_.clear();
+  for (const auto& stage : stages_) {
+    if (std::string timeline = stage->timeline(); !timeline.empty())
+      timelines_[stage->name()] = std::move(timeline);
+  }
   stages_.clear();
   hang_watch_.restart();
   const auto plans = planner_(restarted);
@@ -150,6 +155,10 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
     grow_pipe(joint.write_end.get(), kJointBytes);
     warm.joints.push_back(std::move(joint));
   }
+  // Before anything runs that could give them media.
+  for (const auto& stage : warm.stages) {
+    if (stage) stage->set_timeline(timelines_[stage->name()]);
+  }
   // Our own ends of the joints are closed one by one as they are handed on, and the rest at the end.
   for (size_t i = 0; i < plans.size(); ++i) {
     StageStart start = stage_start(i);
@@ -158,6 +167,7 @@ Result<void> Chain::Impl::start_stages(const std::vector<StagePlan>& plans) {
       stages_.push_back(std::move(warm.stages[i]));
       continue;
     }
+    start.timeline = timelines_[plans[i].program];
     start.standard_input = i > 0 ? std::move(warm.joints[i - 1].read_end) : std::move(input);
     if (i + 1 < plans.size()) start.standard_output = std::move(warm.joints[i].write_end);
     TRICKLE_TRY_ASSIGN(auto stage, Stage::start(io_, plans[i], std::move(start)));

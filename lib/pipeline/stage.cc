@@ -1,7 +1,11 @@
 #include "pipeline/stage.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -18,6 +22,7 @@ namespace {
 
 constexpr size_t kLineLimitBytes = 64 * 1024;
 constexpr size_t kEventLimitBytes = 256 * 1024;
+constexpr size_t kTimelineLimitBytes = 4096;
 
 struct LogLine {
   spdlog::level::level_enum level;
@@ -96,6 +101,15 @@ class RunningStage final : public Stage {
             if (on_event_) on_event_(line);
           });
     }
+    if (plan.has_timeline) {
+      timeline_ = UniqueFd(::memfd_create("timeline", MFD_CLOEXEC));
+      UniqueFd copy(::fcntl(timeline_.get(), F_DUPFD_CLOEXEC, 3));
+      if (!copy) return unexpected(ErrorKind::kIo, "can't make a timeline: too many descriptors are open");
+      set_timeline(start.timeline);
+      spec.arguments.push_back("--timeline");
+      spec.arguments.push_back(fmt::format("fd:{}", copy.get()));
+      spec.descriptors.push_back(std::move(copy));
+    }
     auto environment = plan.environment;
     environment.emplace_back("TRICKLE_LOG_FORMAT", "json");
     environment.emplace_back("TRICKLE_LOG_LEVEL", child_log_level());
@@ -145,6 +159,17 @@ class RunningStage final : public Stage {
                                            : fmt::format("{} ended with {}", name_, exit()->to_string());
     if (exit()->signal == 0 && !last_error_.empty()) text += ": " + last_error_;
     return text;
+  }
+
+  [[nodiscard]] std::string timeline() const override {
+    std::string bytes(kTimelineLimitBytes, '\0');
+    const ssize_t size = timeline_ ? ::pread(timeline_.get(), bytes.data(), bytes.size(), 0) : 0;
+    bytes.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
+    return bytes;
+  }
+  void set_timeline(const std::string& bytes) override {
+    // In memory: nothing but the lack of that could make it fail, and then the timestamps begin anew.
+    if (timeline_ && ::pwrite(timeline_.get(), bytes.data(), bytes.size(), 0) < 0) timeline_.reset();
   }
 
   void send_signal(int signal) override { child_->send_signal(signal); }
@@ -199,6 +224,7 @@ class RunningStage final : public Stage {
   std::shared_ptr<LineReader> log_, stats_, told_, events_;
   bool ready_ = false;
   std::shared_ptr<ControlWriter> control_;
+  UniqueFd timeline_;
   std::unique_ptr<Child> child_;
 };
 

@@ -20,8 +20,9 @@
 
 namespace trickle::pipeline {
 
-/// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N`, `--ready fd:N`
-/// and `--events fd:N` are added.
+/// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N`, `--ready fd:N`,
+/// `--events fd:N` and
+/// `--timeline fd:N` are added.
 struct StagePlan {
   std::string program;  ///< "trickle-sub"; also its name in logs and status.
   StageRole role = StageRole::kFilter;
@@ -31,6 +32,8 @@ struct StagePlan {
   bool tells_ready = false;  ///< It has --ready: says when what it has to load is loaded.
   bool tells_events =
       false;  ///< It has --events: says what happens in it, and what belongs on the data channel.
+  /// It has --timeline: what one run leaves behind there, the next one begins with.
+  bool has_timeline = false;
   /// A process that was started beforehand with `spare_arguments` does as well, once it has been sent
   /// `spare_settings` on its control pipe; no arguments: none does.
   std::vector<std::string> spare_arguments{};
@@ -42,6 +45,7 @@ struct StageStart {
   ChildLimits limits;
   std::filesystem::path program_directory;  ///< See find_program().
   UniqueFd standard_input, standard_output;
+  std::string timeline;              ///< What set_timeline() would set before it starts.
   std::function<void()> on_exit;     ///< After everything the child wrote has been handled.
   std::function<void()> on_numbers;  ///< A new line of statistics has come.
   std::function<void()> on_ready;    ///< It has told that it is ready.
@@ -73,6 +77,11 @@ class Stage {
   [[nodiscard]] virtual const StageNumbers& numbers() const = 0;
   /// "trickle-pub ended with exit code 5: the server did not answer", with the last error line it logged.
   [[nodiscard]] virtual std::string describe_exit() const = 0;
+
+  /// What stands in its timeline, also after its end; empty without one.
+  [[nodiscard]] virtual std::string timeline() const = 0;
+  /// Puts there what another run left behind. It counts if the stage has not been given media yet.
+  virtual void set_timeline(const std::string& bytes) = 0;
 
   virtual void send_signal(int signal) = 0;
   /// Sends a line of settings to its control pipe, if it has one; the newest of a burst wins.

@@ -94,6 +94,7 @@ namespace {
 StagePlan plan_encode(const StreamParams& params) {
   StagePlan stage;
   stage.program = kEncodeProgram;
+  stage.has_timeline = true;  // Also where the source jumped back while the chain was being restarted.
   stage.arguments = {"--codec", params.video_codec, "--gop", fmt::format("{}s", params.gop_seconds),
                      "--audio", params.audio};
   if (!params.detect_out_resolution) stage.arguments.emplace_back("--keep-size");

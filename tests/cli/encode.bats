@@ -171,3 +171,23 @@ PYTHON
   cat one.ts two.ts | trickle-decode | trickle-encode --keep-size >kept.ts
   [ "$(widths kept.ts)" = 320 ]
 }
+
+@test "--timeline: what is encoded later goes on behind what was encoded before" {
+  make_clip clip.ts 2
+  trickle-decode clip.ts >clip.nut
+  for run in 1 2 3; do
+    trickle-encode --timeline line clip.nut >"$run.ts" 2>"$run.log"
+  done
+  cat 1.ts 2.ts 3.ts >all.ts
+  for kind in v a; do
+    ffprobe -v error -select_streams "$kind:0" -show_entries packet=pts -of csv=p=0 all.ts | tr -d ', ' | grep . >pts
+    [ "$(wc -l <pts)" -gt 100 ]
+    sort -n -u pts | cmp - pts
+  done
+  [ "$(count_frames all.ts)" = 180 ]
+  grep -q 'go on rising' 2.log
+  run trickle-encode --timeline fd:99 clip.nut
+  [ "$status" -eq 2 ]
+  run trickle-encode --timeline /no/such/file clip.nut
+  [ "$status" -eq 1 ]
+}

@@ -107,6 +107,38 @@ survive() {
   survive trickle-encode trickle-pub
 }
 
+@test "a source that goes back while the chain is restarted: the output's time stamps go on rising" {
+  start_serve
+  mkfifo feed
+  background bash -c "exec 3>&-; trickle-pub $RELAY/in <feed 2>pub.log"
+  exec 8>feed
+  background bash -c "exec 3>&- 8>&-; trickle-sub --wait=20 --start 0 $RELAY/out >out.ts 2>sub.log"
+  reader=$LAST
+  ffmpeg -nostdin -v error -i clip.ts -t 4 -c copy -muxdelay 0 -f mpegts part.ts
+  cat part.ts >&8
+  wait_until 10 curl -sf "$RELAY/in/next"
+  start_stream '"params": {"gop_seconds": 1}'
+  wait_until 20 frames_out_above 10
+  kill -KILL "$(status | jq '.streams[0].processes[] | select(.name == "trickle-decode").pid')"
+  restarted() { [ "$(status | jq '.streams[0].restarts')" = 1 ]; }
+  wait_until 20 restarted
+  before=$(status | jq '.streams[0].frames_out')
+  # The new chain joins at a segment that is yet to come.
+  more_comes_out() {
+    cat part.ts >&8
+    sleep 0.3
+    frames_out_above $((before + 50))
+  }
+  wait_until 20 more_comes_out
+  grep -q 'trickle-encode: timestamps lie before those of the run before' serve.log
+  post /api/stream/stop '{}'
+  exec 8>&-
+  wait "$reader"
+  video_times out.ts >times
+  [ "$(wc -l <times)" -gt 60 ]
+  sort -n -u times | cmp - times
+}
+
 @test "when the input ends the rest drains, the output channel is closed and the worker is idle" {
   make_clip clip.ts 3 320x240 25
   start_serve

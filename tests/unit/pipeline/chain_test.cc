@@ -56,6 +56,7 @@ class ChainTest : public ::testing::Test {
     std::ofstream(path)
         << "#!/bin/bash\n"
         << "while (($#)); do case $1 in --control) CONTROL=${2#fd:};; --stats) STATS=${2#fd:};;\n"
+        << "--timeline) TIMELINE=${2#fd:};;\n"
         << "esac; shift; done\n"
         << "trap '' PIPE\n"  // As the tools do: a closed output is a quiet end.
         << script << "\nexit 0\n";
@@ -77,6 +78,7 @@ class ChainTest : public ::testing::Test {
       stage.role = role;
       stage.environment = {{"DIR", directory_.string()}, {"RUN", restarted ? "2" : "1"}};
       stage.has_control = role == StageRole::kFilter;
+      stage.has_timeline = role == StageRole::kFilter;
       stages.push_back(stage);
     }
     return stages;
@@ -162,6 +164,15 @@ TEST_F(ChainTest, LetsTheSinkDeliverWhatItHoldsBeforeARestart) {
   program("trickle-fx", "[ $RUN = 1 ] && { read line; echo $line; kill -9 $$; }; cat");
   run_to_the_end();
   EXPECT_EQ(output(), "first\nsecond\n");
+}
+
+TEST_F(ChainTest, WhatAStageLeavesInItsTimelineIsThereForTheNextRun) {
+  program(
+      "trickle-fx",
+      "T=/proc/self/fd/$TIMELINE; if [ $RUN = 1 ]; then printf 'so far ' >$T; kill -9 $$; fi; cat $T; cat");
+  run_to_the_end();
+  EXPECT_EQ(end_->kind, ChainEnd::Kind::kEndOfInput);
+  EXPECT_EQ(output(), "so far hello\n");
 }
 
 TEST_F(ChainTest, FailsAfterThreeRestartsIn120Seconds) {
