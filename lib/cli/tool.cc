@@ -102,7 +102,7 @@ void Tool::add_completion() {
 }
 
 void Tool::add_shared_options() {
-  const std::string group = "Shared options";
+  const std::string group = kSharedGroup;
   app_.set_config("--config", "", "Read options from this TOML file")->group(group)->type_name("FILE");
   app_.add_option("--log-level", shared_.log_level, "error, warning, info, debug, trace or off")
       ->envname("TRICKLE_LOG_LEVEL")
