@@ -73,6 +73,7 @@ const std::vector<Field>& param_table() {
       {.name = "detect_out_resolution",
        .type = FieldType::kBoolean,
        .default_text = "true",
+       .only_at_start = true,
        .text = "Whether the output has the size of the processed frames and follows it when it changes"},
       {.name = "effect",
        .type = FieldType::kEffect,

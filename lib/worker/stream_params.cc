@@ -113,6 +113,11 @@ Result<ParamsUpdate> apply_params(const StreamParams& current, const json& updat
     result.params.max_framerate = static_cast<int>(rate);
   }
   TRICKLE_TRY(read_flags(update, result.params));
+  if (!starting && result.params.detect_out_resolution != current.detect_out_resolution) {
+    // No error: clients of the Python peer send it with every update, and it is not heeded there either.
+    result.params.detect_out_resolution = current.detect_out_resolution;
+    result.warnings.emplace_back("detect_out_resolution is fixed when the stream starts");
+  }
   TRICKLE_TRY(read_encoder(update, result.params));
   if (!starting) TRICKLE_TRY(refuse_changes_of_fixed_fields(current, result.params));
   TRICKLE_TRY(read_effects(update, result));

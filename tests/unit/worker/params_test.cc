@@ -129,6 +129,17 @@ TEST(Params, WhatIsFixedAtTheStartMayBeRepeatedButNotChanged) {
   EXPECT_EQ(changed.error().message(), "audio is fixed when the stream starts");
 }
 
+TEST(Params, DetectOutResolutionOfAnUpdateIsAcceptedWithAWarningAndStaysAsItWas) {
+  const auto before = at_start(R"({"detect_out_resolution":"no"})")->params;
+  const auto after = apply_params(before, json::parse(R"({"detect_out_resolution":true})"), false);
+  ASSERT_TRUE(after);
+  EXPECT_FALSE(after->params.detect_out_resolution);
+  EXPECT_EQ(after->warnings,
+            std::vector<std::string>{"detect_out_resolution is fixed when the stream starts"});
+  EXPECT_TRUE(apply_params(before, json::parse(R"({"detect_out_resolution":0})"), false)->warnings.empty());
+  EXPECT_FALSE(apply_params(before, json::parse(R"({"detect_out_resolution":"maybe"})"), false));
+}
+
 TEST(Params, MustBeAnObject) {
   for (const char* bad : {"[]", "7", "\"x\"", "null"})
     EXPECT_THAT(refusal(bad), HasSubstr("JSON object")) << bad;
