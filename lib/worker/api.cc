@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <cctype>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -71,7 +72,8 @@ bool is_for_probes(std::string_view path) {
 class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
  public:
   Impl(boost::asio::io_context& io, Worker& worker, ApiOptions options)
-      : worker_(worker),
+      : io_(io),
+        worker_(worker),
         options_(std::move(options)),
         urls_(io, options_.urls),
         rate_limit_(options_.requests_per_second) {
@@ -133,6 +135,7 @@ class Api::Impl : public std::enable_shared_from_this<Api::Impl> {
     return found != body.end() && found->is_string() ? found->get<std::string>() : "";
   }
 
+  boost::asio::io_context& io_;
   Worker& worker_;
   ApiOptions options_;
   UrlPolicy urls_;
@@ -257,8 +260,16 @@ void Api::Impl::with_body(const ExchangePtr& exchange, bool must_be_json,
   if (must_be_json && !is_json(exchange->head().header("Content-Type"))) {
     return exchange->respond(refuse(415, "the Content-Type must be application/json"));
   }
-  exchange->read_body(kBodyLimitBytes, [self = shared_from_this(), exchange, must_be_json,
+  const auto timer = std::make_shared<boost::asio::steady_timer>(io_, options_.body_timeout);
+  timer->async_wait([self = shared_from_this(), exchange](const boost::system::error_code& failure) {
+    if (failure) return;
+    auto response = self->refuse(408, "the body did not come in time");
+    response.close = true;
+    exchange->respond(std::move(response));
+  });
+  exchange->read_body(kBodyLimitBytes, [self = shared_from_this(), exchange, must_be_json, timer,
                                         then = std::move(then)](Result<std::string> body) {
+    timer->cancel();
     if (body) return then(*std::move(body));
     if (body.error().kind() == ErrorKind::kClosed) return;
     if (body.error().kind() == ErrorKind::kUsage) {

@@ -1,6 +1,7 @@
 // The HTTP API of trickle-api(7): from requests to calls of Worker, and back to JSON.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,10 +19,11 @@ struct ApiOptions {
   std::string pipeline = "byoc";  ///< Shown by /version and /hardware.
   std::string model_id;
   std::string app_version;
-  UrlRules urls;                              ///< Which servers a request may name.
-  EffectRules effects;                        ///< Which effects and files.
-  double requests_per_second = 0;             ///< From one address; 0: any number.
-  std::function<WarmPool::Numbers()> spares;  ///< For /health; null: there are none.
+  UrlRules urls;                                   ///< Which servers a request may name.
+  EffectRules effects;                             ///< Which effects and files.
+  double requests_per_second = 0;                  ///< From one address; 0: any number.
+  std::function<WarmPool::Numbers()> spares;       ///< For /health; null: there are none.
+  std::chrono::milliseconds body_timeout{30'000};  ///< From the head of a request to the end of its body.
   std::vector<std::string> tokens;  ///< If any: everything but health needs one of them as a Bearer token.
 };
 

@@ -87,12 +87,16 @@ ordered_json operation(const char* summary, ordered_json answers, const char* bo
 
 ordered_json paths() {
   ordered_json all = ordered_json::object();
-  const ordered_json started{
-      {"200", answer("Started")},          {"400", answer("Invalid; nothing was touched")},
-      {"409", answer("The id is in use")}, {"413", answer("Body larger than 10 MB")},
-      {"415", answer("Not JSON")},         {"503", answer("Every slot is taken")}};
+  const ordered_json started{{"200", answer("Started")},
+                             {"400", answer("Invalid; nothing was touched")},
+                             {"408", answer("The body did not come in time")},
+                             {"409", answer("The id is in use")},
+                             {"413", answer("Body larger than 10 MB")},
+                             {"415", answer("Not JSON")},
+                             {"503", answer("Every slot is taken")}};
   const ordered_json updated{{"200", answer("Updated")},
                              {"400", answer("Invalid, or no such stream; nothing has changed")},
+                             {"408", answer("The body did not come in time")},
                              {"413", answer("Body larger than 10 MB")},
                              {"415", answer("Not JSON")}};
   const ordered_json stopped{{"200", answer("Stopped and closed")}, {"400", answer("No such stream")}};

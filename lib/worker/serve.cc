@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/redact.h"
 #include "base/try.h"
+#include "io/machine.h"
 #include "io/systemd.h"
 #include "pipeline/child.h"
 #include "worker/channel_closer.h"
@@ -49,6 +50,14 @@ Result<void> find_programs(const std::filesystem::path& directory) {
   return {};
 }
 
+// The streams need memory of their own beside the API.
+http::ServerOptions server_options() {
+  http::ServerOptions options;
+  options.max_buffered_bytes = usable_memory_bytes() / 16;
+  options.server_name = "trickle-serve";
+  return options;
+}
+
 // Everything that runs on the one thread, in the order in which it must be destroyed.
 class Service {
  public:
@@ -59,7 +68,7 @@ class Service {
         warm_(io_, options.worker.stream.chain.program_directory, options.worker.stream.chain.limits),
         worker_(io_, complete(options.worker)),
         api_(io_, worker_, with_spares(options.api)),
-        server_(io_, {.server_name = "trickle-serve"},
+        server_(io_, server_options(),
                 [this](const std::shared_ptr<http::Exchange>& exchange) { api_.handle(exchange); }),
         last_answers_(io_),
         watchdog_(io_),
