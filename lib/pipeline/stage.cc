@@ -162,8 +162,9 @@ class RunningStage final : public Stage {
   }
 
   [[nodiscard]] std::string timeline() const override {
+    if (!timeline_) return left_timeline_;
     std::string bytes(kTimelineLimitBytes, '\0');
-    const ssize_t size = timeline_ ? ::pread(timeline_.get(), bytes.data(), bytes.size(), 0) : 0;
+    const ssize_t size = ::pread(timeline_.get(), bytes.data(), bytes.size(), 0);
     bytes.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
     return bytes;
   }
@@ -210,6 +211,8 @@ class RunningStage final : public Stage {
     stats_->drain();
     if (events_) events_->drain();
     close_pipes();  // Also those that a child of the child may still hold open.
+    left_timeline_ = timeline();
+    timeline_.reset();  // What is told of streams that have ended must not cost descriptors.
     if (auto notify = std::exchange(on_exit_, nullptr)) notify();
   }
 
@@ -225,6 +228,7 @@ class RunningStage final : public Stage {
   bool ready_ = false;
   std::shared_ptr<ControlWriter> control_;
   UniqueFd timeline_;
+  std::string left_timeline_;  // What stood there at its end.
   std::unique_ptr<Child> child_;
 };
 
