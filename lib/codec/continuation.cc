@@ -46,9 +46,17 @@ class ContinuedSource final : public FrameSource {
 
   bool place(VideoItem& item) { return place(0, item.frame.timestamp, kLeastTicks); }
   bool place(AudioItem& item) {
-    AudioPacket& packet = item.packet;
-    const int64_t duration = rescale(packet.duration_ticks, packet.timestamp.time_base, kTicks90k);
-    return place(static_cast<size_t>(std::max(packet.track, 0)) + 1, packet.timestamp, duration);
+    const size_t track = static_cast<size_t>(std::max(item.packet.track, 0)) + 1;
+    return place(track, item.packet.timestamp, duration_of(item.packet, track));
+  }
+
+  // A packet that doesn't say how long it lasts is taken to last as long as the one before it did.
+  int64_t duration_of(const AudioPacket& packet, size_t track) {
+    if (packet.duration_ticks > 0 || track >= starts_.size())
+      return rescale(packet.duration_ticks, packet.timestamp.time_base, kTicks90k);
+    const int64_t start = rescale(packet.timestamp.ticks, packet.timestamp.time_base, kTicks90k);
+    const int64_t distance = start - std::exchange(starts_[track], start).value_or(start);
+    return distance < kOverlapTicks ? distance : 0;
   }
 
   bool place(size_t track, Timestamp& timestamp, int64_t duration90k) {
@@ -75,6 +83,7 @@ class ContinuedSource final : public FrameSource {
   UniqueFd file_;
   Counters& counters_;
   std::optional<Continuation> line_;
+  std::array<std::optional<int64_t>, TimelineRecord::kTracks> starts_;  // Of the newest packets.
   bool complained_ = false;
 };
 

@@ -2,6 +2,10 @@
 #include "codec/continuation.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vector>
 
 namespace trickle {
 namespace {
@@ -71,6 +75,40 @@ TEST(Continuation, KnowsTheEndOfEachTrackOfItsOwn) {
   EXPECT_EQ(line.record().known, 5);
   EXPECT_EQ(line.record().ends[0], 100);
   EXPECT_EQ(line.record().ends[2], 300);
+}
+
+// Packets of one track, 1920 ticks apart, that don't say how long they last.
+class Sound final : public FrameSource {
+ public:
+  Sound(int64_t from, int count) : next_(from), left_(count) {}
+  const StreamInfo& info() const override { return info_; }
+  Result<std::optional<FrameItem>> read() override {
+    if (left_-- == 0) return std::optional<FrameItem>();
+    AudioItem item;
+    item.packet.timestamp = {next_, {1, 90000}};
+    next_ += 1920;
+    return std::optional<FrameItem>(std::move(item));
+  }
+
+ private:
+  StreamInfo info_;
+  int64_t next_;
+  int left_;
+};
+
+TEST(ContinuedSource, LeavesOutWhatOverlapsAPacketThatDidNotSayHowLongItLasts) {
+  const UniqueFd file(::memfd_create("timeline", MFD_CLOEXEC));
+  Counters counters;
+  const auto starts_of = [&](int64_t from, int count) {
+    const auto source =
+        continue_timeline(std::make_unique<Sound>(from, count), UniqueFd(::dup(file.get())), counters);
+    std::vector<int64_t> starts;
+    while (auto item = *source->read()) starts.push_back(std::get<AudioItem>(*item).packet.timestamp.ticks);
+    return starts;
+  };
+  EXPECT_EQ(starts_of(0, 3), (std::vector<int64_t>{0, 1920, 3840}));
+  EXPECT_EQ(starts_of(3840 + 1000, 3), (std::vector<int64_t>{6760, 8680}));
+  EXPECT_EQ(counters.drops(Drop::kTimestamp), 1U);
 }
 
 }  // namespace
