@@ -59,9 +59,16 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+bool says_too_large(CURLcode code) {
+#if LIBCURL_VERSION_NUM >= 0x080600
+  if (code == CURLE_TOO_LARGE) return true;
+#endif
+  return code == CURLE_OUT_OF_MEMORY;  // What older ones say in its place.
+}
+
 // What curl says, but where it says it to programmers.
 std::string sentence_for(CURLcode code, std::string_view said, bool has_head) {
-  if (code == CURLE_OUT_OF_MEMORY && !has_head) return "the head of the server's answer is too large";
+  if (says_too_large(code) && !has_head) return "the head of the server's answer is too large";
   if (code == CURLE_SSL_CONNECT_ERROR && said.ends_with("wrong version number"))
     return "the server does not speak TLS: is it http, not https?";
   return std::string(trimmed(said.empty() ? curl_easy_strerror(code) : said));

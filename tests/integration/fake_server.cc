@@ -176,6 +176,7 @@ std::optional<FakeRequest> FakeServer::read_request(int fd, std::string& pending
   pending.erase(0, end + 4);
   size_t at = head.find("\r\n");
   const std::string first = head.substr(0, at);
+  if (first.find(' ') == std::string::npos) return std::nullopt;  // The rest of what was answered early.
   request.method = first.substr(0, first.find(' '));
   request.target = first.substr(request.method.size() + 1, first.rfind(' ') - request.method.size() - 1);
   for (at += 2; at < head.size();) {
