@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fx/color_step.h"
+#include "fx/curve_plan.h"
 #include "fx/fixed_plan.h"
 #include "fx/float_pass.h"
 #include "fx/rgb_kernel.h"
@@ -34,7 +35,7 @@ class ColorPass {
   void run(const VideoFrame& in, const VideoFrame& out) const;
 
  private:
-  using Plan = std::variant<YuvPlan, ByteMaps, std::vector<FixedStage>, FloatPass>;
+  using Plan = std::variant<YuvPlan, CurvePlan, ByteMaps, std::vector<FixedStage>, FloatPass>;
 
   static Plan plan_for(const std::vector<ColorStage>& stages, PixelFormat format,
                        const ColorProperties& color);

@@ -26,6 +26,22 @@ using VU16 = hn::Vec<DU16>;
 // for each step, because for all the compiler knows the last store changed them.
 HWY_INLINE V16 spread(int16_t value) { return hn::Set(D16(), value); }
 
+// A row of a plan's coefficients.
+struct Affine {
+  V16 factor[3];
+  V16 add;
+
+  Affine(const int16_t (&factors)[3], int16_t constant)
+      : factor{hn::Set(D16(), factors[0]), hn::Set(D16(), factors[1]), hn::Set(D16(), factors[2])},
+        add(hn::Set(D16(), constant)) {}
+
+  HWY_INLINE V16 of(const V16 (&rgb)[3]) const {
+    const V16 red_green =
+        hn::Add(hn::MulFixedPoint15(rgb[0], factor[0]), hn::MulFixedPoint15(rgb[1], factor[1]));
+    return hn::Add(hn::Add(red_green, hn::MulFixedPoint15(rgb[2], factor[2])), add);
+  }
+};
+
 class VectorPower {
  public:
   HWY_INLINE void set(const FixedPower& power) {

@@ -1,7 +1,6 @@
 #include "fx/yuv_kernel.h"
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 #include "fx/highway_targets.h"
@@ -13,6 +12,7 @@
 
 #include "fx/fixed_stage-inl.h"
 #include "fx/yuv_layout-inl.h"
+#include "fx/yuv_loop-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace trickle::fx::HWY_NAMESPACE {
@@ -22,22 +22,6 @@ HWY_INLINE V16 mean(V16 a, V16 b) {
   const DU16 d;
   return hn::BitCast(D16(), hn::AverageRound(hn::BitCast(d, a), hn::BitCast(d, b)));
 }
-
-// A row of a plan's coefficients.
-struct Affine {
-  V16 factor[3];
-  V16 add;
-
-  Affine(const int16_t (&factors)[3], int16_t constant)
-      : factor{hn::Set(D16(), factors[0]), hn::Set(D16(), factors[1]), hn::Set(D16(), factors[2])},
-        add(hn::Set(D16(), constant)) {}
-
-  HWY_INLINE V16 of(const V16 (&rgb)[3]) const {
-    const V16 red_green =
-        hn::Add(hn::MulFixedPoint15(rgb[0], factor[0]), hn::MulFixedPoint15(rgb[1], factor[1]));
-    return hn::Add(hn::Add(red_green, hn::MulFixedPoint15(rgb[2], factor[2])), add);
-  }
-};
 
 // What the chroma samples add to one channel of all pixels under them.
 struct ChromaTerm {
@@ -186,98 +170,16 @@ class GreyKernel {
   V16 floor_, add_;
 };
 
-template <class Kernel>
-struct FrameLoop {
-  template <class L>
-  static HWY_NOINLINE void row(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t width) {
-    const Kernel kernel(plan);
-    const size_t step_cells = hn::Lanes(D16());
-    const size_t whole = width / (step_cells * L::kAcross) * step_cells;
-    for (size_t cell = 0; cell < whole; cell += step_cells) {
-      kernel.template step<L>(in.at(cell), out.at(cell));
-    }
-    const size_t done = whole * L::kAcross;
-    if (done < width) tail<L>(plan, in.at(whole), out.at(whole), width - done);
-  }
-
-  // The last cells of a row, fewer than a vector holds: by way of padded buffers, so that nothing is read or
-  // written beyond the row. Columns beyond an odd width repeat the last one, which leaves the mean as it is.
-  template <class L>
-  static HWY_NOINLINE void tail(const YuvPlan& plan, const Rows<L>& in, const Rows<L>& out, size_t columns) {
-    using T = typename L::Type;
-    HWY_ALIGN T buffer[4][2 * hn::MaxLanes(D16())] = {};
-    const size_t cells = (columns + L::kAcross - 1) / L::kAcross;
-    const Rows<L> padded{{buffer[0], buffer[1]}, {buffer[2], buffer[3]}};
-    for (int r = 0; r < L::kDown; ++r) {
-      std::memcpy(buffer[r], in.luma[r], columns * sizeof(T));
-      std::fill(buffer[r] + columns, buffer[r] + cells * L::kAcross, buffer[r][columns - 1]);
-    }
-    for (int plane = 1; plane < L::kPlanes; ++plane) {
-      std::memcpy(buffer[plane + 1], in.chroma[plane - 1], cells * L::kChromaTypes * sizeof(T));
-    }
-    // A row of one step, which has no tail of its own.
-    row<L>(plan, padded, padded, hn::Lanes(D16()) * L::kAcross);
-    for (int r = 0; r < L::kDown; ++r) std::memcpy(out.luma[r], buffer[r], columns * sizeof(T));
-    for (int plane = 1; plane < L::kPlanes; ++plane) {
-      std::memcpy(out.chroma[plane - 1], buffer[plane + 1], cells * L::kChromaTypes * sizeof(T));
-    }
-  }
-
-  template <class L>
-  static Rows<L> rows_of(const VideoFrame& frame, int y) {
-    using T = typename L::Type;
-    const auto row_of = [&](size_t plane, int index) {
-      return reinterpret_cast<T*>(frame.planes[plane].data + index * frame.planes[plane].stride_bytes);
-    };
-    Rows<L> rows{};
-    rows.luma[0] = row_of(0, y);
-    // Below an odd height the last row is its own neighbour: read twice, written twice with the same.
-    rows.luma[1] = row_of(0, std::min(y + L::kDown - 1, frame.height - 1));
-    for (size_t plane = 1; plane < L::kPlanes; ++plane) rows.chroma[plane - 1] = row_of(plane, y / L::kDown);
-    return rows;
-  }
-
-  template <class L>
-  static void frame(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
-    for (int y = 0; y < in.height; y += L::kDown) {
-      row<L>(plan, rows_of<L>(in, y), rows_of<L>(out, y), static_cast<size_t>(in.width));
-    }
-  }
-
-  static void run(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
-    switch (in.format) {
-      case PixelFormat::kYuv420p:
-        return frame<Layout<Samples8, 2, 2, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kYuv422p:
-        return frame<Layout<Samples8, 2, 1, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kYuv444p:
-        return frame<Layout<Samples8, 1, 1, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kYuv420p10:
-        return frame<Layout<Samples10, 2, 2, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kYuv422p10:
-        return frame<Layout<Samples10, 2, 1, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kYuv444p10:
-        return frame<Layout<Samples10, 1, 1, Chroma::kPlanar>>(plan, in, out);
-      case PixelFormat::kNv12:
-        return frame<Layout<Samples8, 2, 2, Chroma::kInterleaved>>(plan, in, out);
-      case PixelFormat::kGray8:
-        return frame<Layout<Samples8, 2, 1, Chroma::kNone>>(plan, in, out);
-      default:
-        return;
-    }
-  }
-};
-
 void run_color(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
   if (plan.simple()) {
-    FrameLoop<ColorKernel<true>>::run(plan, in, out);
+    FrameLoop<ColorKernel<true>, YuvPlan>::run(plan, in, out);
   } else {
-    FrameLoop<ColorKernel<false>>::run(plan, in, out);
+    FrameLoop<ColorKernel<false>, YuvPlan>::run(plan, in, out);
   }
 }
 
 void run_grey(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
-  FrameLoop<GreyKernel>::run(plan, in, out);
+  FrameLoop<GreyKernel, YuvPlan>::run(plan, in, out);
 }
 
 }  // namespace
