@@ -121,3 +121,24 @@ together() {
     [ "$status" -eq 0 ]
   done
 }
+
+@test "flash and beep stay together through the whole chain of processes over a relay, damaged or not" {
+  local seconds=${TRICKLE_DRIFT_SECONDS:-20} seed
+  flash_and_beep in.ts "$seconds"
+  events in.ts >source
+  start_relay --window 100000
+  for seed in 0 4; do
+    cp in.ts damaged.ts
+    [ $seed -eq 0 ] || damage $seed in.ts damaged.ts "$seconds"
+    trickle-pub --keep-channel "$RELAY/in-$seed" <damaged.ts 2>pub.log
+    trickle-sub --start oldest --segments "$(curl -s "$RELAY/in-$seed/next")" "$RELAY/in-$seed" 2>sub.log |
+      trickle-decode --shm 2>decode.log | trickle-fx --shm none 2>fx.log | trickle-encode --preset ultrafast 2>encode.log |
+      trickle-pub --keep-channel "$RELAY/out-$seed" 2>pub.log
+    trickle-sub --start oldest --segments "$(curl -s "$RELAY/out-$seed/next")" "$RELAY/out-$seed" >out.ts 2>sub.log
+    events out.ts >out
+    run together source out "$([ $seed -eq 0 ] && echo 0.95 || echo 0.3)"
+    echo "seed $seed: $output"
+    [ "$status" -eq 0 ]
+    [ $seed -eq 0 ] || [[ $(cat decode.log) == *dropped* ]]
+  done
+}
