@@ -16,14 +16,17 @@ common_setup() {
 
 common_teardown() {
   local pid
-  for pid in "${BACKGROUND[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in "${BACKGROUND[@]}"; do kill -KILL -- "-$pid" 2>/dev/null || true; done
   for pid in "${BACKGROUND[@]}"; do wait "$pid" 2>/dev/null || true; done
   return 0
 }
 
-# background COMMAND…: runs it, remembers it for teardown; its number is in $!, also kept in $LAST.
+# background COMMAND…: runs it in a process group of its own, which teardown ends with all that is in it; its number
+# is in $!, also kept in $LAST.
 background() {
-  "$@" 3>&- &
+  set -m
+  "$@" </dev/null 3>&- &
+  set +m
   LAST=$!
   BACKGROUND+=("$LAST")
 }
