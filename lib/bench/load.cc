@@ -168,12 +168,15 @@ std::string LoadShared::path(size_t channel, int64_t segment) const {
   return fmt::format("{}{}-{}/{}", server.base, prefix, channel, segment);
 }
 
-void LoadShared::segment_read(size_t channel, int64_t segment) {
+void LoadShared::segments_read(size_t channel, int64_t first, int64_t last) {
   if (options.rate_hz > 0) return;
   const std::lock_guard lock(mutex_);
   auto& finished = finished_[channel];
-  if (finished.size() <= static_cast<size_t>(segment)) finished.resize(static_cast<size_t>(segment) + 1);
-  if (++finished[static_cast<size_t>(segment)] >= readers_[channel]) changed_.notify_all();
+  if (finished.size() <= static_cast<size_t>(last)) finished.resize(static_cast<size_t>(last) + 1);
+  bool complete = false;
+  for (auto segment = static_cast<size_t>(first); segment <= static_cast<size_t>(last); ++segment)
+    complete |= ++finished[segment] >= readers_[channel];
+  if (complete) changed_.notify_all();
 }
 
 void LoadShared::wait_until_read(size_t channel, int64_t segment, const StopToken& stop) {

@@ -42,9 +42,9 @@ struct LoadShared {
   [[nodiscard]] std::string path(size_t channel) const;
   [[nodiscard]] std::string path(size_t channel, int64_t segment) const;
 
-  /// For unpaced publishers: a reader takes part, has finished a segment, takes part no longer.
+  /// For unpaced publishers: a reader takes part, has finished (or missed) segments, takes part no longer.
   void reader_joined(size_t channel) { ++readers_[channel]; }
-  void segment_read(size_t channel, int64_t segment);
+  void segments_read(size_t channel, int64_t first, int64_t last);
   void reader_left(size_t channel);
   /// Waits until every reader of the channel has finished this segment.
   void wait_until_read(size_t channel, int64_t segment, const StopToken& stop);

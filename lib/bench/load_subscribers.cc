@@ -20,6 +20,7 @@ constexpr int kTickMs = 50;
 // loop, but soon enough for the segment.
 constexpr auto kAskWithin = std::chrono::milliseconds(50);
 constexpr int kAsksAtOnce = 16;
+constexpr int64_t kTooFarAhead = 100000;  // Segments that no server here has: its answer is wrong.
 
 }  // namespace
 
@@ -110,8 +111,8 @@ void Subscribers::Subscriber::take_head(Link& link, const AnswerHead& head) {
   if (head.closed || head.status == 404) return leave();
   if (head.status == 470 && head.latest > link.number) {
     cut_ = true;  // It fell behind the window, and nobody is to wait for it there.
-    for (int64_t missed = link.number + 1; missed < head.latest; ++missed)
-      owner_.shared_.segment_read(channel_, missed);
+    if (head.latest - link.number > kTooFarAhead) return leave();
+    owner_.shared_.segments_read(channel_, link.number + 1, head.latest - 1);
     wanted_ = head.latest;
     return;
   }
@@ -135,7 +136,7 @@ void Subscribers::Subscriber::take_body(Link& link, std::span<const char> bytes)
 
 void Subscribers::Subscriber::take_end(Link& link) {
   wrong_bytes_ += link.segment.wrong_bytes();
-  owner_.shared_.segment_read(channel_, link.number);
+  owner_.shared_.segments_read(channel_, link.number, link.number);
   wanted_ = std::max(wanted_, link.number + 1);
   link.segment.begin(static_cast<uint32_t>(channel_), -1);
   link.busy = false;

@@ -21,8 +21,7 @@
 namespace trickle::pipeline {
 
 /// What to start for a stage. `--stats fd:N` and, where the flags say so, `--control fd:N`, `--ready fd:N`,
-/// `--events fd:N` and
-/// `--timeline fd:N` are added.
+/// `--events fd:N` and `--timeline fd:N` are added.
 struct StagePlan {
   std::string program;  ///< "trickle-sub"; also its name in logs and status.
   StageRole role = StageRole::kFilter;
