@@ -86,7 +86,7 @@ void add_picture_options(CLI::App& app, DecodeOptions& options) {
 }
 
 void add_threads_option(CLI::App& app, const std::function<void(int)>& set, const char* group) {
-  app.add_option_function<int>("--threads", set, "Codec threads; 0: one for each core")
+  app.add_option_function<int>("--threads", set, "Codec threads; 0: as suits the cores")
       ->check(CLI::Range(0, kMaxThreads))
       ->default_str("0")
       ->type_name("N")

@@ -21,9 +21,12 @@ namespace {
 constexpr int kRowAlignment = 64;
 constexpr size_t kPlaneTailBytes = 64;
 
-int thread_count(int asked) {
-  if (asked > 0) return asked;
-  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 16U));
+// Slices differ in what they cost: all of them at once share the cores better than as many as there are
+// cores.
+int thread_count(const DecodeOptions& options) {
+  if (options.threads > 0) return options.threads;
+  const unsigned per_core = options.latency == Latency::kLow ? 2 : 1;
+  return static_cast<int>(std::clamp(per_core * std::thread::hardware_concurrency(), 1U, 16U));
 }
 
 void release_piece(void* opaque, uint8_t* /*data*/) { delete static_cast<std::shared_ptr<uint8_t>*>(opaque); }
@@ -110,7 +113,7 @@ Result<std::unique_ptr<VideoDecoder>> VideoDecoder::open(const AVCodecParameters
   context->pkt_timebase = to_av(time_base);
   // Frame threads would hold back a frame each.
   context->thread_type = options.latency == Latency::kLow ? FF_THREAD_SLICE : FF_THREAD_FRAME;
-  context->thread_count = thread_count(options.threads);
+  context->thread_count = thread_count(options);
   std::unique_ptr<VideoDecoder> decoder(new VideoDecoder(std::move(context)));
   decoder->context_->opaque = &decoder->callbacks_;
   if (memory && (codec->capabilities & AV_CODEC_CAP_DR1) != 0) {

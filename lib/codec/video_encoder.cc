@@ -7,6 +7,7 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -20,6 +21,8 @@ constexpr std::array kCarried{AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MP
                               AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG4};
 // For encoders that want to know before the first frame.
 constexpr AVRational kAssumedFrameRate{30, 1};
+// Lower slices than this cost more bits than they save time.
+constexpr int kLeastSliceRows = 160;
 
 const AVPixelFormat* formats_of(const AVCodec& codec) {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(61, 13, 100)
@@ -96,6 +99,15 @@ void set_rate(AVCodecContext& context, AvDictionary& dictionary, const AVCodec& 
   context.rc_buffer_size = static_cast<int>(std::min<uint64_t>(bits, INT_MAX));
 }
 
+// libx264 makes a slice for each core, of which one is done long before the other: keyframes of 720p take a
+// quarter less time as four slices on two cores. 0: as the encoder does by itself.
+int slice_threads(const EncodeOptions& options, int height) {
+  if (options.threads != 0 || options.codec != "libx264") return options.threads;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int slices = std::min(2 * cores, height / kLeastSliceRows);
+  return slices > cores ? slices : 0;
+}
+
 void set_picture(AVCodecContext& context, const VideoEncoder::Shape& shape, PixelFormat format) {
   context.width = shape.width;
   context.height = shape.height;
@@ -149,8 +161,8 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
   set_picture(*context, taken, format);
   set_timing(*context, *codec, time_base, frame_rate);
   context->max_b_frames = 0;
-  context->thread_count = options.threads;
   const bool low_latency = options.latency == Latency::kLow;
+  context->thread_count = low_latency ? slice_threads(options, taken.height) : options.threads;
   context->thread_type = low_latency ? FF_THREAD_SLICE : FF_THREAD_FRAME;
   if (low_latency) context->flags |= AV_CODEC_FLAG_LOW_DELAY;
 

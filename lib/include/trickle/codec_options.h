@@ -36,7 +36,7 @@ struct DecodeOptions {
   std::optional<double> max_fps;    ///< Drop frames that come earlier than 1/max_fps after the last due time.
   PixelFormat format = PixelFormat::kNone;  ///< Convert to this; kNone: keep the source's.
   AudioMode audio = AudioMode::kCopy;
-  int threads = 0;  ///< 0: one for each core.
+  int threads = 0;  ///< 0: as suits the cores and the latency.
   Latency latency = Latency::kLow;
   std::string hwaccel;  ///< FFmpeg's name of a hardware decoder type; empty: software.
 };
