@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -125,21 +124,26 @@ Result<std::unique_ptr<FrameSink>> open_output(const Options& options, InputKind
   return open_encoded_output(STDOUT_FILENO, info, options.encode, counters);
 }
 
-using Failures = std::shared_ptr<std::atomic<uint64_t>>;
-
-void sum_up(const Counters& counters, uint64_t failures) {
-  const std::string failed =
-      failures == 0 ? "" : fmt::format(", {} passed an effect that failed on them", failures);
+void sum_up(const Counters& counters) {
+  std::string untouched;
+  const auto tell = [&](Untouched cause, std::string_view what) {
+    if (const uint64_t count = counters.untouched(cause)) untouched += fmt::format(", {} {}", count, what);
+  };
+  tell(Untouched::kFailed, "passed an effect that failed on them");
+  tell(Untouched::kRestarted, "came back as they were from a program that ended or hung");
+  tell(Untouched::kOverlay, "shown with the overlay instead of the effects");
   log::info("processed {} frames of {}, {} audio packets, {} written, {} dropped{}",
             counters.frames_out.load(), counters.frames_in.load(), counters.audio_out.load(),
-            format_bytes(counters.bytes_out), counters.drops_total(), failed);
+            format_bytes(counters.bytes_out), counters.drops_total(), untouched);
 }
 
 // What the effects may ask of this program.
 fx::EffectHostPtr effect_host(Counters& counters, std::shared_ptr<FrameMemory> memory,
-                              const std::shared_ptr<fx::EventLines>& lines, const Failures& failures) {
+                              const std::shared_ptr<fx::EventLines>& lines) {
   auto host = std::make_shared<fx::EffectHost>();
-  host->on_failure = [failures] { failures->fetch_add(1); };
+  host->on_untouched = [&counters](Untouched cause, uint64_t how_many) {
+    counters.pass_untouched(cause, how_many);
+  };
   host->frame_memory = std::move(memory);
   host->on_data = [lines](std::string_view json) {
     if (lines) lines->data(json);
@@ -191,9 +195,8 @@ Result<void> run(const Options& options, cli::Context& context) {
   }
   const fx::RunOptions how = run_options(options);
   if (options.show_loading) how.panel->restore({.asked_for = true, .content = {}});
-  const auto failures = std::make_shared<std::atomic<uint64_t>>(0);
   TRICKLE_TRY_ASSIGN(const auto chain,
-                     make_chain(std::move(spec), effect_host(context.counters, shared, lines, failures),
+                     make_chain(std::move(spec), effect_host(context.counters, shared, lines),
                                 how.drop_on_lag && options.ready.empty()));
   if (options.process_audio) chain->process_sound_too();
   TRICKLE_TRY(tell_ready(options.ready));
@@ -215,7 +218,7 @@ Result<void> run(const Options& options, cli::Context& context) {
     return open_output(options, input.kind, info, context.counters, shared);
   };
   Result<void> result = fx::run_chain(*input.source, open_sink, *chain, how, context.counters);
-  sum_up(context.counters, failures->load());
+  sum_up(context.counters);
   return result;
 }
 

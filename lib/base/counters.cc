@@ -30,6 +30,20 @@ std::string_view drop_name(Drop cause) {
   return "other";
 }
 
+std::string_view untouched_name(Untouched cause) {
+  switch (cause) {
+    case Untouched::kFailed:
+      return "failed";
+    case Untouched::kRestarted:
+      return "restarted";
+    case Untouched::kOverlay:
+      return "overlay";
+    case Untouched::kCount:
+      break;
+  }
+  return "other";
+}
+
 void LatencyHistogram::record(std::chrono::nanoseconds latency) {
   const double micros = std::max(1.0, std::chrono::duration<double, std::micro>(latency).count());
   const double position = std::ceil(std::log2(micros / kFirstMicros) * kBucketsPerOctave);
@@ -52,6 +66,14 @@ std::chrono::microseconds LatencyHistogram::percentile(double fraction) const {
   }
   return std::chrono::microseconds(
       std::llround(kFirstMicros * std::exp2(static_cast<double>(index) / kBucketsPerOctave)));
+}
+
+void Counters::pass_untouched(Untouched cause, uint64_t how_many) {
+  untouched_[static_cast<size_t>(cause)].fetch_add(how_many, std::memory_order_relaxed);
+}
+
+uint64_t Counters::untouched(Untouched cause) const {
+  return untouched_[static_cast<size_t>(cause)].load(std::memory_order_relaxed);
 }
 
 void Counters::drop(Drop cause, uint64_t how_many) {

@@ -25,6 +25,16 @@ enum class Drop : uint8_t {
 };
 [[nodiscard]] std::string_view drop_name(Drop cause);
 
+/// Why a frame (or a block of sound) went out without what an effect should have done to it. The names
+/// (untouched_name) are part of the --stats format.
+enum class Untouched : uint8_t {
+  kFailed,     ///< An effect failed on it.
+  kRestarted,  ///< It was in a program that ended or hung.
+  kOverlay,    ///< The loading panel, or what stands for it, was shown instead.
+  kCount,
+};
+[[nodiscard]] std::string_view untouched_name(Untouched cause);
+
 /// A histogram of durations in 128 buckets, each 11 % above the one before (8 µs to 7.5 s): percentiles are
 /// exact within those 11 %, and rounded up.
 class LatencyHistogram {
@@ -60,11 +70,15 @@ struct Counters {
   [[nodiscard]] uint64_t drops(Drop cause) const;
   [[nodiscard]] uint64_t drops_total() const;
 
+  void pass_untouched(Untouched cause, uint64_t how_many = 1);
+  [[nodiscard]] uint64_t untouched(Untouched cause) const;
+
   void set_last_error(std::string sentence);
   [[nodiscard]] std::string last_error() const;
 
  private:
   std::array<std::atomic<uint64_t>, static_cast<size_t>(Drop::kCount)> drops_{};
+  std::array<std::atomic<uint64_t>, static_cast<size_t>(Untouched::kCount)> untouched_{};
   mutable std::mutex last_error_mutex_;
   std::string last_error_;
 };

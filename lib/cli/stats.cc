@@ -20,6 +20,15 @@ nlohmann::ordered_json drops_object(const Counters& counters) {
   return drops;
 }
 
+nlohmann::ordered_json untouched_object(const Counters& counters) {
+  nlohmann::ordered_json untouched = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < static_cast<size_t>(Untouched::kCount); ++i) {
+    const auto cause = static_cast<Untouched>(i);
+    untouched[std::string(untouched_name(cause))] = counters.untouched(cause);
+  }
+  return untouched;
+}
+
 // One decimal is what a person can use of a rate.
 double rounded(double value) { return std::round(value * 10.0) / 10.0; }
 
@@ -61,6 +70,7 @@ std::string StatsWriter::json_line(TimePoint now, std::chrono::milliseconds unix
       {"bitrate_in", rounded(rates.bits_in)},
       {"bitrate_out", rounded(rates.bits_out)},
       {"drops", drops_object(c)},
+      {"untouched", untouched_object(c)},
       {"queue_depth", c.queue_depth.load()},
       {"latency_p50_ms", milliseconds(c.latency.percentile(0.5))},
       {"latency_p99_ms", milliseconds(c.latency.percentile(0.99))},

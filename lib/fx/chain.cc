@@ -106,11 +106,18 @@ bool Chain::has(const Effect* effect) const {
 
 void Chain::count_failure(const Link& link, const Error& error) {
   ++failures_;
-  host_->failure();
+  host_->untouched(Untouched::kFailed);
   const auto count = failure_reports_.add(std::chrono::steady_clock::now());
   if (!count) return;
   const std::string sentence = fmt::format("{} failed, and {} frames passed it unchanged: {}",
                                            link.spec.effect, *count, error.to_string());
+  log::warning("{}", sentence);
+  host_->event("effect_failed", sentence);
+}
+
+// What an effect that fails at its end still held it has counted itself.
+void Chain::tell_failure(const Link& link, const Error& error) const {
+  const std::string sentence = fmt::format("{} failed at its end: {}", link.spec.effect, error.to_string());
   log::warning("{}", sentence);
   host_->event("effect_failed", sentence);
 }
@@ -147,7 +154,7 @@ void Chain::finish_links(std::vector<Item>& out, const Chain* next) {
     const Link& link = links_[i];
     if ((kSound && !link.takes_sound) || (next != nullptr && next->has(link.effect.get()))) continue;
     std::vector<Item> held;
-    if (auto done = finish_one(*link.effect, held); !done) count_failure(link, done.error());
+    if (auto done = finish_one(*link.effect, held); !done) tell_failure(link, done.error());
     for (Item& one : held) run_from(i + 1, std::move(one), out);
   }
   if (next != nullptr) return;

@@ -54,6 +54,7 @@ class Chain {
   template <typename Item>
   void finish_links(std::vector<Item>& out, const Chain* next);
   void count_failure(const Link& link, const Error& error);
+  void tell_failure(const Link& link, const Error& error) const;
 
   EffectHostPtr host_;
   std::vector<Link> links_;

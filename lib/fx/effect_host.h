@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/counters.h"
 #include "io/stop.h"
 #include "media/frame_memory.h"
 #include "media/frame_stream.h"
@@ -39,8 +40,8 @@ struct EffectHost {
   /// ("effect_failed"), `sentence` says it to a person.
   std::function<void(std::string_view what, std::string_view sentence)> on_event;
 
-  /// Called for each frame or block of sound that passes an effect unchanged because it failed.
-  std::function<void()> on_failure;
+  /// Called when so many frames or blocks of sound pass an effect unchanged.
+  std::function<void(Untouched cause, uint64_t how_many)> on_untouched;
 
   void data(std::string_view json) const {
     if (on_data) on_data(json);
@@ -48,8 +49,8 @@ struct EffectHost {
   void event(std::string_view what, std::string_view sentence) const {
     if (on_event) on_event(what, sentence);
   }
-  void failure() const {
-    if (on_failure) on_failure();
+  void untouched(Untouched cause, uint64_t how_many = 1) const {
+    if (on_untouched) on_untouched(cause, how_many);
   }
 };
 using EffectHostPtr = std::shared_ptr<const EffectHost>;

@@ -121,6 +121,7 @@ class ExecEffect final : public Effect {
   }
 
   void pass_inside(Frames& out) {
+    host_->untouched(Untouched::kRestarted, inside_.size());
     for (VideoFrame& frame : inside_) {
       last_ticks_ = std::max(last_ticks_, frame.timestamp.ticks);
       out.push_back(std::move(frame));

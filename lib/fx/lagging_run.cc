@@ -118,7 +118,7 @@ class LaggingRun {
     lock.unlock();
     for (AudioItem& item : sound) TRICKLE_TRY(write(std::move(item)));
     for (auto& [item, since] : frames) {
-      item.frame = options_.panel->show(item.frame);
+      item.frame = show(item.frame);
       TRICKLE_TRY(write(std::move(item)));
     }
     lock.lock();
@@ -166,12 +166,17 @@ class LaggingRun {
   Result<void> take(VideoItem item) {
     made_.clear();
     if (options_.panel && options_.panel->asked_for()) {
-      made_.push_back(options_.panel->show(item.frame));
+      made_.push_back(show(item.frame));
     } else {
       chain_.process(std::move(item.frame), made_);
     }
     out_of_chain();
     return write_made(item.arrived);
+  }
+
+  VideoFrame show(const VideoFrame& frame) {
+    counters_.pass_untouched(Untouched::kOverlay);
+    return options_.panel->show(frame);
   }
 
   void out_of_chain() {

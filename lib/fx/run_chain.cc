@@ -12,8 +12,13 @@ namespace {
 
 class Runner {
  public:
-  Runner(FrameSource& source, const OpenSink& open_sink, LiveChain& chain, const RunOptions& options)
-      : source_(source), sink_(source.info(), open_sink), chain_(chain), options_(options) {}
+  Runner(FrameSource& source, const OpenSink& open_sink, LiveChain& chain, const RunOptions& options,
+         Counters& counters)
+      : source_(source),
+        sink_(source.info(), open_sink),
+        chain_(chain),
+        options_(options),
+        counters_(counters) {}
 
   Result<void> run() {
     while (true) {
@@ -30,6 +35,7 @@ class Runner {
   Result<void> take(VideoItem& item) {
     frames_.clear();
     if (options_.panel && options_.panel->asked_for()) {
+      counters_.pass_untouched(Untouched::kOverlay);
       frames_.push_back(options_.panel->show(item.frame));
     } else {
       chain_.process(std::move(item.frame), frames_);
@@ -71,6 +77,7 @@ class Runner {
   LateSink sink_;
   LiveChain& chain_;
   const RunOptions& options_;
+  Counters& counters_;
   Frames frames_;
   Sounds sounds_;
 };
@@ -81,7 +88,7 @@ Result<void> run_chain(FrameSource& source, const OpenSink& open_sink, LiveChain
                        const RunOptions& options, Counters& counters) {
   if (options.drop_on_lag) return run_lagging(source, open_sink, chain, options, counters);
   TRICKLE_TRY(chain.load());
-  return Runner(source, open_sink, chain, options).run();
+  return Runner(source, open_sink, chain, options, counters).run();
 }
 
 }  // namespace trickle::fx

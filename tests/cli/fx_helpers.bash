@@ -1,5 +1,11 @@
 # shellcheck shell=bash
-# For the tests of trickle-fx: clips of one colour, and what came out of it.
+# For the tests of trickle-fx, whose setup and teardown stand here too: clips of one colour, what came out of it, and
+# what it answers while it runs. Load it instead of helpers.
+
+load helpers
+
+setup() { common_setup; }
+teardown() { common_teardown; }
 
 # flat_clip FILE SECONDS COLOUR: MPEG-TS with one colour everywhere and a tone.
 flat_clip() {
@@ -60,6 +66,21 @@ feed_rest() {
   wait "$FX"
 }
 
+# ask LINE…: says these to the control socket fx.sock, each when the one before was answered, and prints the answers.
+# The file asked is there as soon as the first was sent.
+ask() {
+  python3 - "$WORK/fx.sock" "$@" <<'PY'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+lines = s.makefile("rw")
+for text in sys.argv[2:]:
+    print(text, file=lines, flush=True)
+    open("asked", "w").close()
+    print(lines.readline(), end="")
+PY
+}
+
 # shape FILE: codec, size and pixel format or rate of each track.
 shape() {
   ffprobe -v error -show_entries stream=codec_name,width,height,pix_fmt,sample_rate -of csv=p=0 "$1"
@@ -93,6 +114,13 @@ every_frame_is_accounted_for() {
   [ $((out + lag)) -eq "$(times live.ts v:0 | wc -l)" ] || { echo "$out came out, $lag dropped" && return 1; }
   times out.nut v:0 | sort -g -c
   [ "$(times out.nut a:0 | wc -l)" -eq "$(times live.ts a:0 | wc -l)" ]
+}
+
+# untouched "FAILED RESTARTED OVERLAY": what stats.json counts of frames that passed effects as they were.
+untouched() {
+  local got
+  got=$(tail -n 1 stats.json | jq -r '.untouched | "\(.failed) \(.restarted) \(.overlay)"')
+  [ "$got" = "$1" ] || { echo "untouched: $got, wanted $1" && return 1; }
 }
 
 # make_models: TorchScript models in the folder models; where LibTorch was not there to build with, the test is left out.

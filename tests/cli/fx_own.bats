@@ -1,16 +1,7 @@
 #!/usr/bin/env bats
 # trickle-fx: the user's own code, in plugins and programs.
 
-load helpers
 load fx_helpers
-
-setup() {
-  common_setup
-}
-
-teardown() {
-  common_teardown
-}
 
 @test "a plugin changes the picture in the pixel format it asks for, and the sound" {
   flat_clip in.ts 1 0x406080
@@ -57,12 +48,13 @@ teardown() {
 @test "a plugin that fails on a frame lets it pass as it came; one that crashes takes its filter along" {
   flat_clip in.ts 1 0x406080
   trickle-decode in.ts >in.nut
-  trickle-fx "$(plugin example),mode=fail_on_7" <in.nut >out.nut 2>fx.log
+  trickle-fx --stats stats.json "$(plugin example),mode=fail_on_7" <in.nut >out.nut 2>fx.log
+  untouched '1 0 0'
   grep -q 'failed, and 1 frames passed it unchanged: .*seven is too many' fx.log
   grep -q 'processed 25 frames of 25, .* 1 passed an effect that failed on them' fx.log
   [ "$(times out.nut v:0 | wc -l)" -eq 25 ]
   near "$(colours out.nut | sed -n 7p)" 64 96 128
-  run -134 bash -c "ulimit -c 0; exec trickle-fx '$(plugin example),mode=crash_on_7' <in.nut >out.nut"
+  run -139 bash -c "ulimit -c 0; exec trickle-fx '$(plugin example),mode=crash_on_7' <in.nut >out.nut"
   [ "$(times out.nut v:0 | wc -l)" -eq 6 ]
 }
 
@@ -99,6 +91,10 @@ SH
   near "$(colours out.nut | tail -n 1)" 141 96 128
   grep -q 'exec: ./program ended with exit code 3' fx.log
   [ "$(tail -n 1 stats.json | jq .restarts)" -eq 1 ]
+  # The frame that found the program dead, and those that were in it.
+  inside=$(sed -nE 's/.*; ([0-9]+) frames in it pass as they came.*/\1/p' fx.log | head -n 1)
+  untouched "1 $((inside - 1)) 0"
+  grep -q "1 passed an effect that failed on them, $((inside - 1)) came back as they were from a program" fx.log
   trickle-fx exec:cmd=/no/such/program <in.nut >out.nut 2>fx.log
   diff <(times in.nut v:0) <(times out.nut v:0)
   grep -q 'ended with exit code 127' fx.log
@@ -114,6 +110,8 @@ SH
   diff <(audio_hashes in.nut) <(audio_hashes out.nut)
   near "$(colours out.nut | tail -n 1)" 64 96 128
   grep -q 'gave nothing for 0.2 s; 9 frames in it pass as they came' fx.log
+  # Every frame went through untouched, and was counted as just that.
+  [ "$(tail -n 1 stats.json | jq '.untouched | add')" -eq 25 ]
   # Once more at once, and then not for a while.
   [ "$(wc -l <started)" -ge 2 ]
   [ "$(jq -r 'select(.event == "effect_restarted").message' events.json | grep -c 'gave nothing')" -ge 2 ]

@@ -14,6 +14,7 @@ struct state {
   double gain;
   double load_seconds;
   double stall_seconds;
+  char once[256];
   int frames;
 };
 
@@ -22,6 +23,7 @@ static const trickle_effect_parameter_info kParameters[] = {
     {"gain", 1, "0.5", 0, 1, "What sound is multiplied by, and the red that is added."},
     {"load_seconds", 1, "0", 0, 60, "How long to take to load."},
     {"stall_seconds", 1, "0", 0, 60, "How long the seventh frame takes."},
+    {"once", 0, "", 0, 0, "A file that the first crash makes: while it is there, there are no more."},
     {NULL, 0, NULL, 0, 0, NULL},
 };
 
@@ -43,6 +45,8 @@ static int update(void* opaque, const trickle_effect_parameter* parameters, size
       state->load_seconds = atof(value);
     } else if (strcmp(parameters[i].name, "stall_seconds") == 0) {
       state->stall_seconds = atof(value);
+    } else if (strcmp(parameters[i].name, "once") == 0) {
+      snprintf(state->once, sizeof state->once, "%s", value);
     }
   }
   return TRICKLE_EFFECT_OK;
@@ -109,6 +113,16 @@ static int halve(const struct state* state, trickle_effect_frame* frame) {
   return TRICKLE_EFFECT_OK;
 }
 
+/* As a bug would. */
+static void crash(const struct state* state) {
+  if (state->once[0] != '\0') {
+    FILE* mark = fopen(state->once, "wx");
+    if (mark == NULL) return;
+    fclose(mark);
+  }
+  *(volatile int*)NULL = 7;
+}
+
 static int process_video(void* opaque, trickle_effect_frame* frame) {
   struct state* state = opaque;
   char text[64];
@@ -134,7 +148,7 @@ static int process_video(void* opaque, trickle_effect_frame* frame) {
     state->host->fail(state->host, "seven is too many");
     return TRICKLE_EFFECT_FAILED;
   }
-  if (strcmp(state->mode, "crash_on_7") == 0 && state->frames == 7) abort();
+  if (strcmp(state->mode, "crash_on_7") == 0 && state->frames == 7) crash(state);
   return TRICKLE_EFFECT_OK;
 }
 

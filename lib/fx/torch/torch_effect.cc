@@ -71,7 +71,7 @@ class TorchEffect final : public Effect {
       if (done) continue;
       const std::string sentence = "a frame passed unchanged: " + done.error().to_string();
       log::warning("{}", sentence);
-      host_->failure();
+      host_->untouched(Untouched::kFailed);
       host_->event("effect_failed", sentence);
       out.push_back(std::move(frame));
     }

@@ -34,6 +34,15 @@ TEST(Counters, CountsDropsByCause) {
   EXPECT_EQ(counters.drops_total(), 5u);
 }
 
+TEST(Counters, CountsWhatPassesUntouchedByCause) {
+  Counters counters;
+  counters.pass_untouched(Untouched::kRestarted, 3);
+  counters.pass_untouched(Untouched::kOverlay);
+  EXPECT_EQ(counters.untouched(Untouched::kRestarted), 3u);
+  EXPECT_EQ(counters.untouched(Untouched::kOverlay), 1u);
+  EXPECT_EQ(counters.untouched(Untouched::kFailed), 0u);
+}
+
 TEST(OnceASecond, ReportsTheFirstAtOnceAndLaterOnesTogether) {
   OnceASecond report;
   const OnceASecond::TimePoint start{10s};

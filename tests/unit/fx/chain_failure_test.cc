@@ -42,7 +42,9 @@ class ChainFailure : public ::testing::Test {
     host_->on_event = [this](std::string_view what, std::string_view sentence) {
       events_.push_back(std::string(what) + ": " + std::string(sentence));
     };
-    host_->on_failure = [this] { ++failures_; };
+    host_->on_untouched = [this](Untouched cause, uint64_t how_many) {
+      if (cause == Untouched::kFailed) failures_ += static_cast<int>(how_many);
+    };
   }
 
   std::unique_ptr<LiveChain> live(const std::vector<std::string>& effects) {
