@@ -198,6 +198,39 @@ survive() {
   [ "$(jq -r '.queue_event_type' events.json | sort -u)" = ai_stream_events ]
 }
 
+@test "a plugin that crashes takes its filter down: restarted while that helps, and no other stream notices" {
+  ulimit -c 0
+  start_serve --capacity 3 --model-dir "$ROOT/build/release/tests/plugins"
+  publish_clip -stream_loop 2
+  # start_as NAME PARAMS: the stream NAME from `in` to a channel of its name.
+  start_as() {
+    post /api/stream/start "{\"subscribe_url\": \"$RELAY/in\", \"publish_url\": \"$RELAY/$1\",
+      \"events_url\": \"$RELAY/$1-events\", \"gateway_request_id\": \"$1\", \"params\": {$2}}"
+  }
+  about() { curl -sS "$WORKER/api/streams/$1" | jq -r "$2"; }
+  start_as well '"effect": "red_tint"'
+  start_as once '"effect": "plugin", "path": "example.so", "mode": "crash_on_7", "once": "'"$WORK/crashed"'"'
+  start_as always '"effect": "plugin", "path": "example.so", "mode": "crash_on_7"'
+  background bash -c "exec 3>&-; trickle-sub --lines --wait=20 --start 0 $RELAY/always-events >events.json 2>sub.log"
+  reader=$LAST
+  # Each time a crash is followed by the next: three restarts, and then this stream has had its chances.
+  wait "$reader"
+  [ "$(about always '[.state, .restarts] | join(" ")')" = 'ERROR 3' ]
+  [[ $(about always .last_error) == 'trickle-fx was killed by signal 11 (Segmentation fault)'*'3 restarts in 120 s are used up'* ]]
+  [ "$(jq -r 'select(.event.type == "restart" or .event.type == "error").event.type' events.json | paste -sd ' ')" = \
+    'restart restart restart error' ]
+  [ "$(tail -n 1 events.json | jq -r .event.type)" = stream_stopped ]
+  # One that crashed once goes on in the same channel, and the daemon as well as the third stream all the while.
+  [ -e crashed ]
+  frames() { about "$1" .frames_out; }
+  before=$(frames once) number=$(next_of once)
+  goes_on() { (($(frames once) > before + 25 && $(next_of once) > number)); }
+  wait_until 20 goes_on
+  [ "$(about once '[.state, .restarts, .last_error] | join("|")')" = 'ONLINE|1|trickle-fx was killed by signal 11 (Segmentation fault)' ]
+  [ "$(about well '[.state, .restarts, .last_error] | join("|")')" = 'ONLINE|0|' ]
+  kill -0 "$SERVE_PID"
+}
+
 @test "a dead events channel costs the video nothing" {
   start_serve
   publish_clip
