@@ -1,16 +1,7 @@
 #!/usr/bin/env bats
 # trickle-fx: its effects, parameters, and what it leaves untouched.
 
-load helpers
 load fx_helpers
-
-setup() {
-  common_setup
-}
-
-teardown() {
-  common_teardown
-}
 
 @test "--help is what the golden file says" {
   golden trickle-fx.help trickle-fx --help

@@ -1,16 +1,7 @@
 #!/usr/bin/env bats
 # trickle-fx: effects that are changed while it runs.
 
-load helpers
 load fx_helpers
-
-setup() {
-  common_setup
-}
-
-teardown() {
-  common_teardown
-}
 
 @test "a control line changes the colour from the next frame on, and loses none" {
   mkfifo control
@@ -29,15 +20,7 @@ teardown() {
 
 @test "a refused control line is answered with its sentence and changes nothing" {
   start_half --control "$WORK/fx.sock" red_tint:intensity=0.2
-  python3 - "$WORK/fx.sock" >answers <<'PY'
-import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-lines = s.makefile("rw")
-for text in ('{"intensity":7}', 'nonsense', '[{"effect":"invert"},{"effect":"sparkle"}]', '{}'):
-    print(text, file=lines, flush=True)
-    print(lines.readline(), end="")
-PY
+  ask '{"intensity":7}' nonsense '[{"effect":"invert"},{"effect":"sparkle"}]' '{}' >answers
   [ "$(sed -n 1p answers)" = '{"ok":false,"error":"intensity of red_tint must be a number from -1 to 1, not 7"}' ]
   [ "$(sed -n 2p answers)" = '{"ok":false,"error":"the update is not valid JSON"}' ]
   [[ "$(sed -n 3p answers)" == *'unknown effect \"sparkle\"'* ]]
@@ -56,13 +39,6 @@ PY
 
 @test "a plugin takes new parameters while it runs, and refuses them with its own sentence" {
   start_half --control "$WORK/fx.sock" "$(plugin example),gain=0"
-  ask() {
-    python3 -c 'import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-s.sendall(sys.argv[2].encode() + b"\n")
-print(s.makefile().readline(), end="")' "$WORK/fx.sock" "$1"
-  }
   [[ "$(ask '{"mode":"refuse","gain":0.9}')" == *'"ok":false'*'there is no mode'* ]]
   [[ "$(ask '{"gain":7}')" == *'gain of this plugin must be a number from 0 to 1'* ]]
   [[ "$(ask '{"gain":0.3}')" == *'"ok":true'* ]]
@@ -83,13 +59,7 @@ print(s.makefile().readline(), end="")' "$WORK/fx.sock" "$1"
   head -c 400 in.nut >&7
   wait_until 10 test -S fx.sock
   # The answer comes when the plugin is loaded; all frames have gone through by then.
-  python3 -c 'import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-s.sendall(sys.argv[2].encode() + b"\n")
-open("asked", "w")
-print(s.makefile().readline(), end="")' "$WORK/fx.sock" \
-    "{\"effect\":\"plugin\",\"path\":\"$ROOT/build/release/tests/plugins/example.so\",\"load_seconds\":5}" >answer &
+  ask "{\"effect\":\"plugin\",\"path\":\"$ROOT/build/release/tests/plugins/example.so\",\"load_seconds\":5}" >answer &
   local asking=$!
   wait_until 10 test -e asked
   tail -c +401 in.nut >&7
@@ -104,16 +74,8 @@ print(s.makefile().readline(), end="")' "$WORK/fx.sock" \
 
 @test "show_loading puts the panel over the frames until it is taken back" {
   start_half --control "$WORK/fx.sock" red_tint:intensity=0
-  python3 - "$WORK/fx.sock" >answers <<'PY'
-import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-lines = s.makefile("rw")
-for text in ('{"show_loading":"yes"}', '{"show_loading":true,"intensity":9}', '{"loading_progress":2}',
-             '{"show_loading":true,"loading_message":" ","loading_progress":0.5}'):
-    print(text, file=lines, flush=True)
-    print(lines.readline(), end="")
-PY
+  ask '{"show_loading":"yes"}' '{"show_loading":true,"intensity":9}' '{"loading_progress":2}' \
+    '{"show_loading":true,"loading_message":" ","loading_progress":0.5}' >answers
   [ "$(sed -n 1p answers)" = '{"ok":false,"error":"show_loading must be true or false"}' ]
   [[ "$(sed -n 2p answers)" == *'intensity of red_tint must be'* ]]
   [[ "$(sed -n 3p answers)" == *'loading_progress must be a number from 0 to 1'* ]]

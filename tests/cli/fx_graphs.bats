@@ -1,16 +1,7 @@
 #!/usr/bin/env bats
 # trickle-fx: effects that are graphs of FFmpeg's filters.
 
-load helpers
 load fx_helpers
-
-setup() {
-  common_setup
-}
-
-teardown() {
-  common_teardown
-}
 
 @test "avfilter runs FFmpeg's filters and keeps every time stamp and the sound" {
   make_clip in.ts 1
