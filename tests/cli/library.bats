@@ -76,20 +76,14 @@ flags() { pkg-config "$@" trickle; }
   diff "$BATS_TEST_DIRNAME/golden/libtrickle.symbols" libtrickle.symbols
 }
 
-@test "the programs of the README compile as printed" {
-  local number=0 line inside=no
-  while IFS= read -r line; do
-    case $inside:$line in
-      no:'```cpp') inside=yes number=$((number + 1)) && : >"readme$number.cc" ;;
-      yes:'```') inside=no ;;
-      yes:*) printf '%s\n' "$line" >>"readme$number.cc" ;;
-    esac
-  done <"$ROOT/README.md"
-  [ $number -ge 1 ]
-  for ((; number > 0; --number)); do
-    # shellcheck disable=SC2046 # They are lists of words.
-    g++ -std=c++20 -Wall -Wextra -Werror $(flags --cflags) -o "readme$number" "readme$number.cc" $(flags --libs)
-  done
+# readme_program N: compiles the Nth C++ program of the README, as printed, to readmeN.
+readme_program() {
+  awk -v wanted="$1" '/^```cpp$/ { inside = 1; ++number; next }
+       /^```$/ { inside = 0 }
+       inside && number == wanted { print }' "$ROOT/README.md" >"readme$1.cc"
+  [ -s "readme$1.cc" ]
+  # shellcheck disable=SC2046 # They are lists of words.
+  g++ -std=c++20 -Wall -Wextra -Werror $(flags --cflags) -o "readme$1" "readme$1.cc" $(flags --libs)
 }
 
 # publish_clip: clip.ts on channel in, at its own pace; the channel ends with it.
@@ -102,6 +96,29 @@ publish_clip() {
 plane_mean() {
   ffmpeg -nostdin -v error -i "$1" -an -vf "signalstats,metadata=print:key=lavfi.signalstats.$2:file=-" -f null - |
     awk -F= '/signalstats/ { sum += $2; n++ } END { printf "%d\n", sum / n }'
+}
+
+@test "the README's function on pictures, as printed, makes all the red there is" {
+  [ "$(grep -c '^```cpp$' "$ROOT/README.md")" -eq 2 ]
+  readme_program 1
+  start_relay --window 100
+  publish_clip
+  background trickle-sub --wait=20 --start oldest "$RELAY/out" >out.ts 2>sub.log
+  local recorder=$LAST
+  timeout 60 ./readme1 "$RELAY/in" "$RELAY/out"
+  wait "$recorder"
+  [ "$(count_frames out.ts)" -eq "$(count_frames clip.ts)" ]
+  [ "$(plane_mean out.ts VAVG)" -gt $(($(plane_mean clip.ts VAVG) + 30)) ]
+}
+
+@test "the README's worker, as printed but for its port, serves the HTTP API" {
+  readme_program 2
+  sed -i 's/{\.port = 8080}/{.port = 0, .on_listening = [](std::string url) { std::cout << url << std::endl; }}/; 1i #include <iostream>' readme2.cc
+  # shellcheck disable=SC2046 # They are lists of words.
+  g++ -std=c++20 $(flags --cflags) -o readme2 readme2.cc $(flags --libs)
+  background ./readme2 >worker.url
+  wait_until 10 test -s worker.url
+  [ "$(curl -sS "$(cat worker.url)health" | jq -r .status)" = IDLE ]
 }
 
 @test "example: red_tint makes the picture redder and keeps every frame and the sound" {

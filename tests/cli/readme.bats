@@ -1,4 +1,5 @@
-# Runs the commands of the README: each block marked "<!-- run -->", in order, on free ports instead of the defaults.
+# Runs the commands of the README: each block marked "<!-- run -->", in order, on free ports instead of the defaults;
+# those marked "<!-- run where LibTorch is -->" where it was there to build with.
 
 load helpers
 
@@ -12,20 +13,27 @@ setup() {
   make_clip clip.ts 6
   ln -s "$ROOT/tests" tests
   ln -s "$ROOT/lib" lib
+  MARKS='^<!-- run -->$'
+  if [ -x "$ROOT/build/release/tests/make_models" ]; then
+    MARKS='^<!-- run( where LibTorch is)? -->$'
+    mkdir models
+    "$ROOT/build/release/tests/make_models" models
+    cp models/red_tint.pt model.pt
+  fi
 }
 
 teardown() { common_teardown; }
 
 # blocks: the commands of all marked blocks, each block ended by a line "====".
 blocks() {
-  awk '/^<!-- run -->$/ { marked = 1; next }
+  awk -v marks="$MARKS" '$0 ~ marks { marked = 1; next }
        marked && /^```sh$/ { inside = 1; next }
        inside && /^```$/ { inside = marked = 0; print "===="; next }
        inside { print }' "$ROOT/README.md"
 }
 
 @test "every block of the README is either run by this file or says why not" {
-  [ "$(grep -c '^```sh$' "$ROOT/README.md")" -eq "$(grep -cE '^<!-- (run|not run: .+) -->$' "$ROOT/README.md")" ]
+  [ "$(grep -c '^```sh$' "$ROOT/README.md")" -eq "$(grep -cE '^<!-- (run|run where LibTorch is|not run: .+) -->$' "$ROOT/README.md")" ]
   [ "$(blocks | grep -c '^====$')" -ge 7 ]
 }
 
@@ -63,5 +71,7 @@ blocks() {
   [ "$(find segments -name '*.ts' | wc -l)" -gt 0 ]
   [ -s still.png ]
   [ "$(count_frames tinted.ts)" -gt 0 ]
-  [ "$(count_frames mirrored.ts)" -gt 0 ]
+  local made
+  for made in filtered dark mirrored; do [ "$(count_frames $made.ts)" -gt 0 ]; done
+  [ ! -e model.pt ] || [ "$(count_frames out.ts)" -gt 0 ]
 }
