@@ -191,6 +191,13 @@ Result<YuvPlan> make_grey_plan(const ColorStage& stage, const YuvMatrix& yuv, Yu
 
 }  // namespace
 
+bool YuvPlan::one_plain_more() const {
+  if (more.size() != 1 || !plain_start()) return false;
+  const FixedStage& stage = more.front();
+  return stage.end.shift == 0 && !stage.end.power && stage.add[0][1] == 0 && stage.add[1][1] == 0 &&
+         stage.add[2][1] == 0;
+}
+
 Result<YuvPlan> make_yuv_plan(std::span<const ColorStage> stages, const YuvMatrix& matrix, int bits) {
   YuvPlan plan;
   plan.bits = bits;

@@ -62,8 +62,14 @@ struct YuvPlan {
   bool reads_chroma = true;  ///< False: a grey plan whose chroma factors are 0.
 
   /// One stage with one luma factor, without shift or power: what most effects are.
-  [[nodiscard]] bool simple() const {
-    return more.empty() && end.shift == 0 && !end.power && luma[0] == luma[1] && luma[0] == luma[2];
+  [[nodiscard]] bool simple() const { return more.empty() && plain_start(); }
+
+  /// The same, and then one more stage without shift, power or large constants: two effects.
+  [[nodiscard]] bool one_plain_more() const;
+
+ private:
+  [[nodiscard]] bool plain_start() const {
+    return end.shift == 0 && !end.power && luma[0] == luma[1] && luma[0] == luma[2];
   }
 };
 

@@ -1,7 +1,6 @@
 #include "fx/yuv_kernel.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "fx/highway_targets.h"
 
@@ -73,8 +72,37 @@ struct NoRest {
   HWY_INLINE void apply(V16 (&/*rgb*/)[3]) const {}
 };
 
-// kSimple: see YuvPlan::simple().
-template <bool kSimple>
+// One more stage of the plainest kind: see YuvPlan::one_plain_more(). What comes in may be one unit below 0,
+// which a product does not show.
+class OneMore {
+ public:
+  explicit OneMore(const YuvPlan& plan) {
+    const FixedStage& stage = plan.more.front();
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < 3; ++j) matrix_[i][j] = spread(stage.matrix[i][j]);
+      bias2_[i] = spread(static_cast<int16_t>(plan.end.bias2[i]));
+      add_[i] = spread(stage.add[i][0]);
+      floor_[i] = spread(stage.floor[i]);
+    }
+  }
+  HWY_INLINE void apply(V16 (&rgb)[3]) const {
+    for (int i = 0; i < 3; ++i) rgb[i] = hn::Sub(hn::Add(rgb[i], rgb[i]), bias2_[i]);
+    V16 sums[3] = {rgb[0], rgb[0], rgb[0]};
+    for (int i = 0; i < 3; ++i) {
+      const V16 red_green = hn::SaturatedAdd(hn::MulFixedPoint15(rgb[0], matrix_[i][0]),
+                                             hn::MulFixedPoint15(rgb[1], matrix_[i][1]));
+      const V16 products = hn::SaturatedAdd(red_green, hn::MulFixedPoint15(rgb[2], matrix_[i][2]));
+      sums[i] = hn::Max(hn::SaturatedAdd(products, add_[i]), floor_[i]);
+    }
+    for (int i = 0; i < 3; ++i) rgb[i] = sums[i];
+  }
+
+ private:
+  V16 matrix_[3][3], bias2_[3], add_[3], floor_[3];
+};
+
+// kOneLuma: the factors of luma are the same.
+template <class Further, bool kOneLuma>
 class ColorKernel {
  public:
   explicit ColorKernel(const YuvPlan& plan)
@@ -121,7 +149,7 @@ class ColorKernel {
     const D16 d;
     V16 y = hn::BitCast(d, hn::MulHigh(luma, luma_[0]));
     for (int i = 0; i < 3; ++i) {
-      if (!kSimple && i > 0) y = hn::BitCast(d, hn::MulHigh(luma, luma_[i]));
+      if (!kOneLuma && i > 0) y = hn::BitCast(d, hn::MulHigh(luma, luma_[i]));
       rgb[i] = hn::Max(hn::SaturatedAdd(y, terms[i]), floor_[i]);
     }
   }
@@ -129,7 +157,7 @@ class ColorKernel {
   VU16 flip_, luma_[3];
   ChromaTerm terms_[3];
   V16 floor_[3];
-  std::conditional_t<kSimple, NoRest, Rest> rest_;
+  Further rest_;
   Affine out_[3];
 };
 
@@ -172,9 +200,11 @@ class GreyKernel {
 
 void run_color(const YuvPlan& plan, const VideoFrame& in, const VideoFrame& out) {
   if (plan.simple()) {
-    FrameLoop<ColorKernel<true>, YuvPlan>::run(plan, in, out);
+    FrameLoop<ColorKernel<NoRest, true>, YuvPlan>::run(plan, in, out);
+  } else if (plan.one_plain_more()) {
+    FrameLoop<ColorKernel<OneMore, true>, YuvPlan>::run(plan, in, out);
   } else {
-    FrameLoop<ColorKernel<false>, YuvPlan>::run(plan, in, out);
+    FrameLoop<ColorKernel<Rest, false>, YuvPlan>::run(plan, in, out);
   }
 }
 

@@ -62,6 +62,8 @@ const std::vector<std::vector<std::string>>& chains() {
       {"sepia"},
       {"sepia:amount=0.5", "invert"},
       {"sepia:amount=0.7", "gamma:gamma=0.8"},
+      {"red_tint", "saturation"},
+      {"contrast", "saturation:amount=1.3"},
       {"gamma"},
       {"gamma", "invert", "brightness:intensity=0.7", "gamma:gamma=0.7"},
       {"invert", "gamma:gamma=0.6", "grayscale"},
