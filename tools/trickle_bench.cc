@@ -159,7 +159,7 @@ void add_startup_command(CLI::App& tool, bench::StartupBenchOptions& options) {
 
 void add_cutter_command(CLI::App& tool, bench::CutterBenchOptions& options) {
   CLI::App& app = subcommand(tool, "cutter", "How fast a transport stream is cut, and that nothing changes");
-  app.add_option("CLIP", options.clip, "MPEG-TS; by default one is made")->type_name("");
+  app.add_option("CLIP", options.clip, "MPEG-TS; by default one is made")->type_name("FILE");
   add_rounds_option(app, options.rounds);
   add_json_option(app, options.json);
 }
@@ -190,7 +190,7 @@ void add_chain_command(CLI::App& tool, ChainOptions& options) {
   CLI::App& app =
       subcommand(tool, "chain", "sub | decode | fx | encode | pub over a relay, against one ffmpeg");
   bench::ChainBenchOptions& b = options.bench;
-  app.add_option("CLIP", b.clip, "MPEG-TS with H.264; by default one is made")->type_name("");
+  app.add_option("CLIP", b.clip, "MPEG-TS with H.264; by default one is made")->type_name("FILE");
   app.add_option("--size", options.size, "Of the clip; with --latency also of one that is given")
       ->type_name("WxH");
   app.add_option("--fps", b.shape.fps, "Of the clip that is made")->type_name("N")->check(CLI::Range(1, 240));

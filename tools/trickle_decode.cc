@@ -109,7 +109,7 @@ Result<void> run(const Options& options, cli::Context& context) {
 int main(int argc, char** argv) {
   trickle::cli::Tool tool("trickle-decode", "Decode media to a stream of frames on standard output.");
   Options options;
-  tool.app().add_option("INPUT", options.input, "File to decode; - is standard input");
+  tool.app().add_option("INPUT", options.input, "File to decode; - is standard input")->type_name("FILE");
   trickle::cli::add_decode_options(tool.app(), options.decode);
   tool.app()
       .add_option("--format", options.format,

@@ -87,7 +87,7 @@ Result<void> run(const Options& options, cli::Context& context) {
 int main(int argc, char** argv) {
   trickle::cli::Tool tool("trickle-encode", "Encode a stream of frames to MPEG-TS on standard output.");
   Options options;
-  tool.app().add_option("INPUT", options.input, "File of frames; - is standard input");
+  tool.app().add_option("INPUT", options.input, "File of frames; - is standard input")->type_name("FILE");
   trickle::cli::add_encode_options(tool.app(), options.encode);
   tool.app().add_flag("--keep-size", options.keep_size, "Scale frames of another size to that of the first");
   tool.app()

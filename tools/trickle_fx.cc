@@ -18,6 +18,7 @@
 #include "base/try.h"
 #include "base/units.h"
 #include "cli/codec_options.h"
+#include "cli/completion.h"
 #include "cli/control_channel.h"
 #include "cli/tool.h"
 #include "codec/media_graph.h"
@@ -223,10 +224,11 @@ Result<void> run(const Options& options, cli::Context& context) {
 }
 
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("EFFECT", options.effects,
-                 "EFFECT[:NAME=VALUE,...] and NAME=VALUE, in the order of the chain")
-      ->type_name("")
-      ->default_str("");
+  auto* effects = app.add_option("EFFECT", options.effects,
+                                 "EFFECT[:NAME=VALUE,...] and NAME=VALUE, in the order of the chain")
+                      ->type_name("")
+                      ->default_str("");
+  cli::suggest(effects, fx::effect_names());
   app.add_flag("--list", options.list, "Tell which effects and parameters there are, and end");
   app.add_flag("--json", options.json, "With --list: as JSON");
   app.add_option("--control", options.control, "Take updates of the effects from here, as JSON lines")
@@ -235,8 +237,9 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("fd:N");
   app.add_option("--events", options.events, "Write what effects say, events and data, here as JSON lines")
       ->type_name("FILE|fd:N");
-  app.add_option("--device", options.device, "Where models run: auto, cpu, cuda or cuda:N")
-      ->type_name("DEVICE");
+  auto* device = app.add_option("--device", options.device, "Where models run: auto, cpu, cuda or cuda:N")
+                     ->type_name("DEVICE");
+  cli::suggest(device, {"auto", "cpu", "cuda"});
   app.add_option("--output", options.output, "What to write; auto: what was read")
       ->check(CLI::IsMember({"frames", "ts", "auto"}).description(""))
       ->type_name("frames|ts|auto");

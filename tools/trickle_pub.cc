@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "cli/completion.h"
 #include "cli/connection_options.h"
 #include "cli/option_values.h"
 #include "cli/tool.h"
@@ -35,9 +36,10 @@ void add_options(CLI::App& app, Options& options) {
       ->envname("TRICKLE_PUBLISH_URL")
       ->type_name("")
       ->required();
-  app.add_option("--split", options.split,
-                 "Where segments begin: auto, keyframe, line, eof, bytes:N or seconds:S")
-      ->type_name("HOW");
+  auto* split = app.add_option("--split", options.split,
+                               "Where segments begin: auto, keyframe, line, eof, bytes:N or seconds:S")
+                    ->type_name("HOW");
+  cli::suggest(split, {"auto", "keyframe", "line", "eof"});
   app.add_flag("--keep-newline", options.keep_newline,
                "Under --split line: lines are sent with their newlines");
   app.add_option("--min-segment", options.min_segment,
@@ -46,8 +48,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--max-segment", options.max_segment,
                  "From then on a recovery point will do for a keyframe; 0: never")
       ->type_name("DURATION");
-  app.add_option("--content-type", options.content_type, "Content type of the channel, or auto")
-      ->type_name("TYPE");
+  auto* type = app.add_option("--content-type", options.content_type, "Content type of the channel, or auto")
+                   ->type_name("TYPE");
+  cli::suggest(type, {"auto", "video/mp2t", "application/json", "application/jsonl", "text/plain"});
   app.add_option("--on-lag", options.on_lag, "When the server is too slow: block, drop or fail")
       ->check(CLI::IsMember({"block", "drop", "fail"}))
       ->type_name("WHAT");

@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "base/try.h"
 #include "base/units.h"
+#include "cli/completion.h"
 #include "cli/listen_options.h"
 #include "cli/option_values.h"
 #include "cli/tool.h"
+#include "fx/registry.h"
 #include "trickle/version.h"
 #include "worker/relay_thread.h"
 #include "worker/serve.h"
@@ -135,10 +137,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--model-dir", options.model_dir,
                  "Directory of the models and plugins that requests may name")
       ->type_name("DIR");
-  app.add_option("--allow-effect", options.serve.api.effects.allowed,
-                 "Let requests use this effect although it can read any file; repeatable")
-      ->default_str("")
-      ->type_name("NAME");
+  auto* allowed = app.add_option("--allow-effect", options.serve.api.effects.allowed,
+                                 "Let requests use this effect although it can read any file; repeatable")
+                      ->default_str("")
+                      ->type_name("NAME");
+  cli::suggest(allowed, fx::effect_names());
   app.add_option("--rate-limit", options.serve.api.requests_per_second,
                  "Requests a second that one address may send; 0: any number")
       ->check(CLI::Range(0.0, 1e6).description(""))
@@ -158,10 +161,11 @@ void add_options(CLI::App& app, Options& options) {
                  "Streams for which the programs are kept ready before they are asked for")
       ->check(CLI::Range(0, 1000).description(""))
       ->type_name("N");
-  app.add_option("--preload", options.preload,
-                 "Keep a process with this effect ready, its model loaded; repeatable")
-      ->default_str("")
-      ->type_name("EFFECT[:K=V,...]");
+  auto* preload = app.add_option("--preload", options.preload,
+                                 "Keep a process with this effect ready, its model loaded; repeatable")
+                      ->default_str("")
+                      ->type_name("EFFECT[:K=V,...]");
+  cli::suggest(preload, fx::effect_names());
   app.add_option("--state-dir", options.state_dir,
                  "Remember published channels here, to close them if this process is killed")
       ->type_name("DIR");

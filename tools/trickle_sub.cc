@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/try.h"
+#include "cli/completion.h"
 #include "cli/connection_options.h"
 #include "cli/option_values.h"
 #include "cli/tool.h"
@@ -43,9 +44,10 @@ void add_options(CLI::App& app, Options& options) {
       ->envname("TRICKLE_SUBSCRIBE_URL")
       ->type_name("")
       ->required();
-  app.add_option("--start", options.start,
-                 "Where to begin: current, next, oldest, a number, or -N for the Nth newest")
-      ->type_name("WHERE");
+  auto* start = app.add_option("--start", options.start,
+                               "Where to begin: current, next, oldest, a number, or -N for the Nth newest")
+                    ->type_name("WHERE");
+  cli::suggest(start, {"current", "next", "oldest"});
   app.add_option("--segments", options.segments, "Stop after N segments")->type_name("N");
   app.add_option("--wait", options.wait, "Wait for a channel that is not there yet, SECONDS at most")
       ->expected(0, 1)

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "cli/completion.h"
 
 namespace trickle::cli {
 namespace {
@@ -143,12 +144,14 @@ void add_rate_options(CLI::App& app, EncodeOptions& options) {
 }
 
 void add_encoder_options(CLI::App& app, EncodeOptions& options) {
-  app.add_option("--codec", options.codec, "Video encoder, by FFmpeg's name")
-      ->type_name("NAME")
-      ->group(kEncodeGroup);
-  app.add_option("--preset", options.preset, "The encoder's balance of speed and size")
-      ->type_name("NAME")
-      ->group(kEncodeGroup);
+  suggest(app.add_option("--codec", options.codec, "Video encoder, by FFmpeg's name")
+              ->type_name("NAME")
+              ->group(kEncodeGroup),
+          {"libx264", "libx265", "mpeg2video"});
+  suggest(app.add_option("--preset", options.preset, "The encoder's balance of speed and size")
+              ->type_name("NAME")
+              ->group(kEncodeGroup),
+          {"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"});
   add_rate_options(app, options);
   app.add_option_function<std::vector<std::string>>(
          "-o,--encoder-option",

@@ -25,10 +25,18 @@ constexpr int kContinue = -1;
 constexpr const char* kSharedGroup = "Shared options";
 
 // CLI11's page, without the automatic environment names (the footer states the rule), without what validators
-// add to the names of values, and with the options that all tools share behind those of the tool.
+// add to the names of values, and with the options that all tools share behind those of the tool. Its parts
+// are put together here because CLI11's releases differ in the empty lines between them.
 class HelpFormatter final : public CLI::Formatter {
  public:
   HelpFormatter() { column_width(34); }
+
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string page = make_description(app) + make_usage(app, std::move(name)) + make_positionals(app) +
+                       make_groups(app, mode) + make_subcommands(app, mode);
+    if (!app->get_footer().empty()) page += "\n" + app->get_footer() + "\n";
+    return page;
+  }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
@@ -108,6 +116,7 @@ void Tool::add_shared_options() {
       ->envname("TRICKLE_LOG_LEVEL")
       ->type_name("LEVEL")
       ->group(group);
+  suggest(app_.get_option("--log-level"), {"error", "warning", "info", "debug", "trace", "off"});
   app_.add_option("--log-format", shared_.log_format, "text or json")
       ->envname("TRICKLE_LOG_FORMAT")
       ->check(CLI::IsMember({"text", "json"}))

@@ -60,6 +60,12 @@ std::span<const EffectInfo> effects() {
   return all;
 }
 
+std::vector<std::string> effect_names() {
+  std::vector<std::string> names;
+  for (const EffectInfo& effect : effects()) names.push_back(effect.name);
+  return names;
+}
+
 const EffectInfo* find_effect(std::string_view name) {
   for (const auto& effect : effects()) {
     if (effect.name == name) return &effect;

@@ -62,6 +62,8 @@ struct EffectInfo {
 
 /// All effects, "none" first.
 [[nodiscard]] std::span<const EffectInfo> effects();
+/// Their names.
+[[nodiscard]] std::vector<std::string> effect_names();
 /// The effect of that name, or null.
 [[nodiscard]] const EffectInfo* find_effect(std::string_view name);
 /// True when some effect has a parameter of that name.

@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 option(TRICKLE_PACKAGE "Lay files out for Debian packages" OFF)
 
-set(tools trickle-decode trickle-encode trickle-fx trickle-pub trickle-relay trickle-serve trickle-sub)
+set(tools trickle-bench trickle-decode trickle-encode trickle-fx trickle-pub trickle-relay trickle-serve trickle-sub)
 set(generated "${PROJECT_BINARY_DIR}/package")
 
 # Completions are printed by the programs themselves, so they know every option and no other.
