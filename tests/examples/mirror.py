@@ -9,8 +9,11 @@ import av
 
 # Without these two options the first frame would wait 700 ms for probing.
 source = av.open(sys.stdin.buffer, format="nut", options={"probesize": "32", "analyzeduration": "0"})
-sink = av.open(sys.stdout.buffer, "w", format="nut", options={"syncpoints": "timestamped", "strict": "-2"})
-sink.flags |= av.container.core.Flags.FLUSH_PACKETS
+sink = av.open(
+    sys.stdout.buffer, "w", format="nut", options={"syncpoints": "timestamped", "strict": "-2", "flush_packets": "1"}
+)
+# PyAV 14 gave it this name; before, it was add_stream(template=stream).
+add_copy = getattr(sink, "add_stream_from_template", lambda stream: sink.add_stream(template=stream))
 
 outputs = {}
 for stream in source.streams:
@@ -19,7 +22,7 @@ for stream in source.streams:
         video.width, video.height, video.pix_fmt = stream.width, stream.height, "rgb24"
         video.codec_context.time_base = stream.time_base
     else:
-        outputs[stream.index] = sink.add_stream(template=stream)
+        outputs[stream.index] = add_copy(stream)
 
 for packet in source.demux():
     if packet.dts is None:
