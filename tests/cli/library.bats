@@ -34,16 +34,38 @@ teardown() { common_teardown; }
 flags() { pkg-config "$@" trickle; }
 
 @test "each public header compiles alone, with warnings as errors" {
-  local header extra
+  local header
   for header in "$PREFIX"/include/trickle/*.h; do
+    [ "$(basename "$header")" != torch.h ] || continue # The next test has it.
+    echo "#include <trickle/$(basename "$header")>" >alone.cc
+    # shellcheck disable=SC2046 # They are lists of words.
+    g++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only $(flags --cflags) alone.cc
+  done
+}
+
+@test "the C++ side of the page for those who come from pytrickle compiles, with torch.h and without" {
+  local part extra
+  for part in trickle torch; do
+    # Each block in a function of its own, with what they take for granted in front; those with // torch in torch.cc.
+    {
+      printf '#include <trickle/%s.h>\n' $part
+      [ $part = trickle ] || echo '#include <trickle/trickle.h>'
+      echo 'const std::string sub, pub; int fd = 0; std::span<const std::byte> data;'
+      echo 'void use(int64_t, std::span<const std::byte>) {}'
+      awk -v part="$part" '
+        /^```cpp/ { inside = 1; block = ""; mine = part == "trickle"; next }
+        /^```$/ && inside { inside = 0; if (mine) printf "int block%d() {\n%sreturn 0;\n}\n", ++n, block }
+        inside && $0 == "// torch" { mine = !mine; next }
+        inside { block = block $0 "\n" }
+        END { exit n < 2 }' "$ROOT/lib/include/from_pytrickle.md"
+    } >$part.cc
     extra=''
-    if [ "$(basename "$header")" = torch.h ]; then
+    if [ $part = torch ]; then
       [ -d /usr/include/torch ] || continue
       extra='-isystem /usr/include/torch/csrc/api/include'
     fi
-    echo "#include <trickle/$(basename "$header")>" >alone.cc
     # shellcheck disable=SC2086,SC2046 # They are lists of words.
-    g++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only $extra $(flags --cflags) alone.cc
+    g++ -std=c++20 -Wall -Wextra -Werror -Wno-unused -fsyntax-only $extra $(flags --cflags) $part.cc
   done
 }
 

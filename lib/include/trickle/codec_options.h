@@ -32,26 +32,26 @@ struct PictureSize {
 };
 
 struct DecodeOptions {
-  std::optional<PictureSize> size;  ///< Scale to cover, cut the centre; absent: the source's size.
-  std::optional<double> max_fps;    ///< Drop frames that come earlier than 1/max_fps after the last due time.
+  std::optional<PictureSize> size{};  ///< Scale to cover, cut the centre; absent: the source's size.
+  std::optional<double> max_fps{};  ///< Drop frames that come earlier than 1/max_fps after the last due time.
   PixelFormat format = PixelFormat::kNone;  ///< Convert to this; kNone: keep the source's.
   AudioMode audio = AudioMode::kCopy;
   int threads = 0;  ///< 0: as suits the cores and the latency.
   Latency latency = Latency::kLow;
-  std::string hwaccel;  ///< FFmpeg's name of a hardware decoder type; empty: software.
+  std::string hwaccel{};  ///< FFmpeg's name of a hardware decoder type; empty: software.
 };
 
 struct EncodeOptions {
   std::string codec = "libx264";  ///< FFmpeg's encoder name.
   std::string preset = "superfast";
-  std::optional<uint64_t> bitrate;  ///< Bits per second; replaces crf.
+  std::optional<uint64_t> bitrate{};  ///< Bits per second; replaces crf.
   double crf = 23;
   std::chrono::microseconds gop{
       2'000'000};  ///< An IDR is forced when this much time has passed, by timestamp.
   AudioMode audio = AudioMode::kCopy;
   int threads = 0;
   Latency latency = Latency::kLow;
-  std::vector<std::pair<std::string, std::string>> options;  ///< Any other encoder option (KEY, VALUE).
+  std::vector<std::pair<std::string, std::string>> options{};  ///< Any other encoder option (KEY, VALUE).
 };
 
 }  // namespace trickle
