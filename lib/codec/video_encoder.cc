@@ -13,6 +13,7 @@ extern "C" {
 #include "base/log.h"
 #include "base/try.h"
 #include "codec/convert.h"
+#include "media/sample_range.h"
 
 namespace trickle {
 namespace {
@@ -158,6 +159,11 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
   Shape taken = shape;
   taken.width &= ~((1 << pixel_format_info(format).log2_chroma_w) - 1);
   taken.height &= ~((1 << pixel_format_info(format).log2_chroma_h) - 1);
+  if (taken.width < 1 || taken.height < 1) {
+    return unexpected(ErrorKind::kBadData,
+                      fmt::format("pictures of {}x{} are too small to be encoded as {}", shape.width,
+                                  shape.height, pixel_format_info(format).name));
+  }
   set_picture(*context, taken, format);
   set_timing(*context, *codec, time_base, frame_rate);
   context->max_b_frames = 0;
@@ -191,8 +197,9 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncodeOptions& op
 }
 
 Result<void> VideoEncoder::encode(VideoFrame frame, int64_t ticks, bool keyframe, const Give& give) {
-  TRICKLE_TRY_ASSIGN(const VideoFrame picture, scaler_.convert(even_sides(std::move(frame)), context_->width,
-                                                               context_->height, format_));
+  VideoFrame valid = in_sample_range(even_sides(std::move(frame)));
+  TRICKLE_TRY_ASSIGN(const VideoFrame picture,
+                     scaler_.convert(std::move(valid), context_->width, context_->height, format_));
   const FramePtr av = to_av(picture);
   if (!av) return unexpected(ErrorKind::kInternal, "out of memory for a frame");
   av->pts = counts_frames_ ? next_number_++ : ticks;

@@ -116,7 +116,8 @@ Result<void> NutReader::read_headers() {
     bool usable = true;
     if (startcode == kMain && !headers_.have_main()) usable = body && headers_.use_main(*body);
     if (startcode == kStream && headers_.have_main()) usable = body && headers_.use_stream(*body);
-    if (!usable) return broken("the frame stream's headers are broken");
+    if (!usable)
+      return broken("the frame stream's headers are broken, or its pictures larger than 16384 a side");
   }
   return {};
 }

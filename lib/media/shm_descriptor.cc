@@ -39,6 +39,9 @@ bool within(const SlotDescriptor& descriptor) {
     const auto span =
         plane_span(descriptor.format, plane, descriptor.width, descriptor.height, place.stride_bytes);
     const uint64_t size = descriptor.region.size_bytes;
+    const bool deep = pixel_format_info(descriptor.format).bits > 8;
+    if (deep && (place.offset % sizeof(uint16_t) != 0 || place.stride_bytes % sizeof(uint16_t) != 0))
+      return false;
     if (!span || place.offset > size || *span > size - place.offset) return false;
   }
   return true;

@@ -192,3 +192,18 @@ PYTHON
   run trickle-encode --timeline /no/such/file clip.nut
   [ "$status" -eq 1 ]
 }
+
+@test "samples above what their format's bits can say are taken for the greatest, and kill no encoder" {
+  for format in yuv420p10le yuv422p10le yuv444p10le; do
+    head -c 300000 /dev/urandom | ffmpeg -nostdin -v error -y -f rawvideo -s 64x48 -pix_fmt $format -r 10 -i - -frames:v 10 \
+      -c:v rawvideo -f nut -syncpoints timestamped -strict -2 noise.nut
+    trickle-encode --preset ultrafast noise.nut >out.ts
+    [ "$(count_frames out.ts)" -eq 10 ]
+  done
+}
+
+@test "pictures too small for the encoder's format are exit code 6 and a sentence" {
+  head -c 30 /dev/zero | ffmpeg -nostdin -v error -y -f rawvideo -s 1x1 -pix_fmt rgb24 -r 10 -i - -c:v rawvideo -f nut tiny.nut
+  run -6 --separate-stderr trickle-encode tiny.nut
+  [[ $stderr == *'pictures of 1x1 are too small to be encoded as yuv420p'* ]]
+}
