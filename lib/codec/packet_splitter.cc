@@ -1,8 +1,10 @@
 #include "codec/packet_splitter.h"
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace trickle {
 namespace {
@@ -84,7 +86,10 @@ void PacketSplitter::split_audio(const PesCollector::Unit& unit, const Give& giv
     }
     return;
   }
-  std::span<const uint8_t> rest(unit.data);
+  // Parsers read past the end of what they are given.
+  std::vector<uint8_t> padded(unit.data.size() + AV_INPUT_BUFFER_PADDING_SIZE);
+  std::copy(unit.data.begin(), unit.data.end(), padded.begin());
+  std::span<const uint8_t> rest = std::span(padded).first(unit.data.size());
   int64_t pts = unit.pts.value_or(AV_NOPTS_VALUE);
   while (!rest.empty()) {
     const int used = parse(rest, pts, unit.damaged, give);
