@@ -107,4 +107,9 @@ std::string format_duration(std::chrono::microseconds duration) {
   return fmt::format("{:g} s", static_cast<double>(micros) / 1e6);
 }
 
+double rounded(double value, int decimals) {
+  const double scale = std::pow(10, decimals);
+  return std::round(value * scale) / scale;
+}
+
 }  // namespace trickle

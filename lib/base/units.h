@@ -28,4 +28,7 @@ Result<uint64_t> parse_bitrate(std::string_view text);
 /// "250 ms", "2 s", for logs.
 [[nodiscard]] std::string format_duration(std::chrono::microseconds duration);
 
+/// The nearest number with so many decimals, for JSON: sums of such numbers end in 0.6780000000001.
+[[nodiscard]] double rounded(double value, int decimals);
+
 }  // namespace trickle

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "base/units.h"
 
 namespace trickle::cli {
 namespace {
@@ -29,8 +30,8 @@ nlohmann::ordered_json untouched_object(const Counters& counters) {
   return untouched;
 }
 
-// One decimal is what a person can use of a rate.
-double rounded(double value) { return std::round(value * 10.0) / 10.0; }
+// What a person can use of a rate.
+constexpr int kRateDecimals = 1;
 
 }  // namespace
 
@@ -65,10 +66,10 @@ std::string StatsWriter::json_line(TimePoint now, std::chrono::milliseconds unix
       {"segments_in", c.segments_in.load()},
       {"segments_out", c.segments_out.load()},
       {"segment", c.segment.load()},
-      {"fps_in", rounded(rates.fps_in)},
-      {"fps_out", rounded(rates.fps_out)},
-      {"bitrate_in", rounded(rates.bits_in)},
-      {"bitrate_out", rounded(rates.bits_out)},
+      {"fps_in", rounded(rates.fps_in, kRateDecimals)},
+      {"fps_out", rounded(rates.fps_out, kRateDecimals)},
+      {"bitrate_in", rounded(rates.bits_in, kRateDecimals)},
+      {"bitrate_out", rounded(rates.bits_out, kRateDecimals)},
       {"drops", drops_object(c)},
       {"untouched", untouched_object(c)},
       {"queue_depth", c.queue_depth.load()},

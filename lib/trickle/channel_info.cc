@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/try.h"
@@ -80,8 +79,6 @@ std::string describe(const ts::ProbedStream& stream) {
   return line + "\n";
 }
 
-double rounded(double value) { return std::round(value * 1000) / 1000; }
-
 }  // namespace
 
 Result<ChannelInfo> inspect_channel(const SubscriberOptions& options) {
@@ -124,8 +121,8 @@ std::string to_json(const ChannelInfo& info) {
       entry["width"] = stream.size->width;
       entry["height"] = stream.size->height;
     }
-    if (stream.fps) entry["fps"] = rounded(*stream.fps);
-    if (stream.gop_seconds) entry["gop_s"] = rounded(*stream.gop_seconds);
+    if (stream.fps) entry["fps"] = rounded(*stream.fps, 3);
+    if (stream.gop_seconds) entry["gop_s"] = rounded(*stream.gop_seconds, 3);
     json["streams"].push_back(std::move(entry));
   }
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -309,6 +309,9 @@ StreamNumbers Stream::numbers() const {
       n.egress_audio_fps = last->now.audio_fps_out;
     }
   }
+  for (double* fps : {&n.ingress_video_fps, &n.ingress_audio_fps, &n.egress_video_fps, &n.egress_audio_fps})
+    *fps = rounded(*fps, 1);
+  for (double* ms : {&n.latency_p50_ms, &n.latency_p99_ms}) *ms = rounded(*ms, 3);
   return n;
 }
 

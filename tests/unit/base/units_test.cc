@@ -36,5 +36,12 @@ TEST(FormatBytes, PicksAUnitAPersonCanRead) {
   EXPECT_EQ(format_bytes(3 << 19), "1.5 MiB");
 }
 
+TEST(Rounded, GivesTheNearestNumberThatIsWrittenWithSoManyDecimals) {
+  EXPECT_EQ(rounded(500.1 + 99.578, 3), 599.678);
+  EXPECT_EQ(rounded(29.97002997, 1), 30.0);
+  EXPECT_EQ(rounded(-0.25, 0), 0.0);
+  EXPECT_EQ(rounded(1e12, 3), 1e12);
+}
+
 }  // namespace
 }  // namespace trickle
