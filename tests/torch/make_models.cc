@@ -46,6 +46,14 @@ def forward(self, x):
     assert self.calls != 10
     return x
 )");
+  // 4 PiB, which no address space has room for.
+  save(folder, "out_of_memory_on_frame_7", R"(
+def forward(self, x):
+    self.calls += 1
+    if self.calls == 10:
+        x = x + torch.empty([1125899906842624])[0]
+    return x
+)");
   save(folder, "swap_by_convolution", R"(
 def forward(self, x):
     w = torch.zeros([3, 3, 3, 3])

@@ -104,6 +104,17 @@ TEST_F(TorchEffect, ReportsAFrameThatTheModelFailsOnAndGoesOn) {
   }
 }
 
+TEST_F(TorchEffect, SurvivesAModelThatRunsOutOfMemory) {
+  auto effect = make_torch_effect(options("out_of_memory_on_frame_7"));
+  ASSERT_TRUE(effect) << effect.error().to_string();
+  for (int i = 1; i <= 9; ++i) {
+    const auto out = run(**effect, rgb_frame(4, 4, 1, 2, 3));
+    ASSERT_EQ(out.has_value(), i != 7) << "frame " << i;
+    if (out) continue;
+    EXPECT_NE(out.error().message().find("memory"), std::string::npos) << out.error().message();
+  }
+}
+
 TEST_F(TorchEffect, RefusesWhatCantWorkWithASentence) {
   const auto missing = make_torch_effect(options("nowhere"));
   ASSERT_FALSE(missing);
