@@ -25,7 +25,6 @@ using nlohmann::json;
 
 // ffmpeg probes its input, and makes up for that afterwards.
 constexpr auto kSettling = 3000ms;
-constexpr int kLookMs = 50;
 constexpr size_t kPipeBytes = 1 << 20;
 
 // When the frames of one stream came; one thread writes, another reads afterwards.

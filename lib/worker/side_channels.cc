@@ -199,7 +199,7 @@ void SideChannels::finish(std::chrono::milliseconds within, std::function<void()
   items_timer_.cancel();
   control_.reset();
   const auto both = std::make_shared<int>(2);
-  const auto one_done = [this, alive = std::weak_ptr<bool>(alive_), both, done = std::move(done)] {
+  const auto one_done = [alive = std::weak_ptr<bool>(alive_), both, done = std::move(done)] {
     if (--*both > 0 || alive.expired()) return;
     done();
   };
