@@ -29,7 +29,8 @@ async def red_tint(frame):
     tensor[..., 0] = (tensor[..., 0] + 0.5).clamp(0.0, 1.0)
     return frame.replace_tensor(tensor)
 
-StreamProcessor(video_processor=red_tint, name="bench", port=int(sys.argv[1]), validate_signature=False).run()
+StreamProcessor(video_processor=red_tint, name="bench", port=int(sys.argv[1]), route_prefix="/api",
+                validate_signature=False).run()
 )";
 
 // Free at this moment; somebody else may take it before our server does, and then that server says so.
