@@ -1,11 +1,13 @@
 // What waits between two threads of a chain: few pictures, and the sound between them.
 //
-// Its limit counts pictures. When they are as many as may wait, the writer waits, or the oldest picture goes
-// (counted as Drop::kLag). Sound is never dropped; it makes the writer wait only when absurdly much of it is
-// there.
+// Its limit counts pictures. When they are as many as may wait, the writer waits. Where the oldest may be
+// dropped instead (counted as Drop::kLag), that is done by time: each that has waited for half a second goes,
+// and the limit is no less than what comes at once after a pause, which is no lag. Sound is never dropped; it
+// makes the writer wait only when absurdly much of it is there.
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -13,6 +15,7 @@
 #include <utility>
 
 #include "base/counters.h"
+#include "io/clock.h"
 #include "media/frame_stream.h"
 
 namespace trickle::pipeline {
@@ -27,21 +30,29 @@ class FrameQueue {
     kEnd,    ///< The writer has ended and nothing is left.
   };
 
-  FrameQueue(size_t pictures, WhenFull when_full, Counters& counters)
-      : limit_(std::max<size_t>(pictures, 1)), when_full_(when_full), counters_(counters) {}
+  FrameQueue(size_t pictures, WhenFull when_full, Counters& counters, const Clock& clock = system_clock())
+      : limit_(std::max<size_t>(pictures, when_full == WhenFull::kWait ? 1 : kLeastWhereDropped)),
+        when_full_(when_full),
+        counters_(counters),
+        clock_(clock) {}
 
   /// \return false when the reader has closed the queue.
   bool push(FrameItem item) {
     const bool picture = is_picture(item);
     std::unique_lock lock(mutex_);
+    const auto has_room = [&] {
+      return closed_ || (picture ? came_.size() < limit_ : items_.size() < kMostItems);
+    };
     if (picture && when_full_ == WhenFull::kDropOldest) {
-      while (pictures_ >= limit_) drop_oldest();
+      drop_late();
+      while (!has_room() && !room_.wait_for(lock, came_.front() + kLongestWait - clock_.now(), has_room))
+        drop_late();
     }
-    room_.wait(lock, [&] { return closed_ || (picture ? pictures_ < limit_ : items_.size() < kMostItems); });
+    room_.wait(lock, has_room);
     if (closed_) return false;
-    pictures_ += picture ? 1 : 0;
+    if (picture) came_.push_back(clock_.now());
     items_.push_back(std::move(item));
-    counters_.queue_depth.store(pictures_, std::memory_order_relaxed);
+    counters_.queue_depth.store(came_.size(), std::memory_order_relaxed);
     there_.notify_one();
     return true;
   }
@@ -59,8 +70,8 @@ class FrameQueue {
     if (items_.empty()) return Got::kEnd;
     item.emplace(std::move(items_.front()));
     items_.pop_front();
-    pictures_ -= is_picture(*item) ? 1 : 0;
-    counters_.queue_depth.store(pictures_, std::memory_order_relaxed);
+    if (is_picture(*item)) came_.pop_front();
+    counters_.queue_depth.store(came_.size(), std::memory_order_relaxed);
     room_.notify_one();
     return Got::kItem;
   }
@@ -74,26 +85,32 @@ class FrameQueue {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     items_.clear();
+    came_.clear();
     room_.notify_one();
   }
 
  private:
   static constexpr size_t kMostItems = 4096;
+  static constexpr size_t kLeastWhereDropped = 64;
+  static constexpr std::chrono::milliseconds kLongestWait{500};
   static bool is_picture(const FrameItem& item) { return std::holds_alternative<VideoItem>(item); }
 
-  void drop_oldest() {
-    items_.erase(std::ranges::find_if(items_, is_picture));
-    --pictures_;
-    counters_.drop(Drop::kLag);
+  void drop_late() {
+    while (!came_.empty() && clock_.now() - came_.front() >= kLongestWait) {
+      items_.erase(std::ranges::find_if(items_, is_picture));
+      came_.pop_front();
+      counters_.drop(Drop::kLag);
+    }
   }
 
   const size_t limit_;
   const WhenFull when_full_;
   Counters& counters_;
+  const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable there_, room_;
   std::deque<FrameItem> items_;
-  size_t pictures_ = 0;
+  std::deque<TimePoint> came_;  // When each of the pictures did.
   bool ended_ = false, closed_ = false, woken_ = false;
 };
 

@@ -10,11 +10,14 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "codec/continuation.h"
+#include "codec/first_size.h"
 #include "codec/open.h"
 #include "codec/shape_control.h"
 #include "io/fd_io.h"
 #include "io/stop.h"
 #include "media/pcm.h"
+#include "media/pump.h"
 #include "pipeline/frame_queue.h"
 #include "trickle/stream_publisher.h"
 #include "trickle/subscriber.h"
@@ -33,6 +36,23 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
+// What a queue gives, as the encoder's wrappers want it.
+class QueueSource final : public FrameSource {
+ public:
+  QueueSource(FrameQueue& queue, const StreamInfo& info) : queue_(queue), info_(info) {}
+  [[nodiscard]] const StreamInfo& info() const override { return info_; }
+  Result<std::optional<FrameItem>> read() override {
+    std::optional<FrameItem> item;
+    FrameQueue::Got got = FrameQueue::Got::kWoken;
+    while (got == FrameQueue::Got::kWoken) got = queue_.pop(item);
+    return got == FrameQueue::Got::kItem ? std::move(item) : std::nullopt;
+  }
+
+ private:
+  FrameQueue& queue_;
+  const StreamInfo info_;
+};
+
 FrameQueue::WhenFull when_full(OnLag on_lag) {
   return on_lag == OnLag::kDrop ? FrameQueue::WhenFull::kDropOldest : FrameQueue::WhenFull::kWait;
 }
@@ -41,15 +61,17 @@ FrameQueue::WhenFull when_full(OnLag on_lag) {
 
 class LocalChain::Impl {
  public:
-  Impl(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks)
+  Impl(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks, UniqueFd timeline)
       : host_(host),
         options_(std::move(options)),
         callbacks_(std::move(callbacks)),
+        timeline_(std::move(timeline)),
         decoded_(options_.queue_frames, when_full(options_.on_lag), process_counters_),
         processed_(kPictures, FrameQueue::WhenFull::kWait, encode_counters_) {}
 
   Result<void> run();
   void stop() { stop_.request_stop(); }
+  void give_up() { give_up_.request_stop(); }
   void update(const Params& params) {
     {
       const std::lock_guard lock(mutex_);
@@ -58,6 +80,7 @@ class LocalChain::Impl {
     decoded_.wake();
   }
   void set_shape(const ShapeControl::Change& change) { shape_->set(change); }
+  [[nodiscard]] StageRole failed_stage() const { return failed_stage_; }
   [[nodiscard]] ClientNumbers numbers() const;
 
  private:
@@ -67,13 +90,14 @@ class LocalChain::Impl {
   bool process_one(FrameItem item);
   Result<void> encode();
   Result<void> publish();
-  std::jthread stage(Result<void> (Impl::*run_stage)());
-  void note(const Result<void>& result);
+  std::jthread stage(StageRole role, Result<void> (Impl::*run_stage)());
+  void note(StageRole role, const Result<void>& result);
 
   ProcessorHost& host_;
   const ClientOptions options_;
   LocalChainCallbacks callbacks_;
-  StopSource stop_;
+  UniqueFd timeline_;
+  StopSource stop_, give_up_;
   std::shared_ptr<ShapeControl> shape_ = std::make_shared<ShapeControl>();
   Counters receive_counters_, decode_counters_, process_counters_, encode_counters_, publish_counters_;
   Pipe to_decoder_, to_publisher_;
@@ -84,26 +108,28 @@ class LocalChain::Impl {
   mutable std::mutex mutex_;
   std::optional<Params> pending_;
   std::optional<Error> failure_;
+  StageRole failed_stage_ = StageRole::kFilter;
 };
 
 // The first failure explains the others, which only tell that a neighbour has gone.
-void LocalChain::Impl::note(const Result<void>& result) {
+void LocalChain::Impl::note(StageRole role, const Result<void>& result) {
   if (result || result.error().kind() == ErrorKind::kClosed || result.error().kind() == ErrorKind::kCancelled)
     return;
   {
     const std::lock_guard lock(mutex_);
+    if (!failure_) failed_stage_ = role;
     if (!failure_) failure_ = result.error();
   }
   stop();
 }
 
-std::jthread LocalChain::Impl::stage(Result<void> (Impl::*run_stage)()) {
-  return std::jthread([this, run_stage] {
+std::jthread LocalChain::Impl::stage(StageRole role, Result<void> (Impl::*run_stage)()) {
+  return std::jthread([this, role, run_stage] {
     block_signals();
     try {
-      note((this->*run_stage)());
+      note(role, (this->*run_stage)());
     } catch (const std::exception& exception) {
-      note(unexpected(ErrorKind::kInternal, exception.what()));
+      note(role, unexpected(ErrorKind::kInternal, exception.what()));
     }
   });
 }
@@ -113,16 +139,17 @@ Result<void> LocalChain::Impl::run() {
   TRICKLE_TRY_ASSIGN(to_publisher_, make_pipe());
   grow_pipe(to_decoder_.write_end.get(), size_t{1} << 20U);
   {
-    const std::jthread receiver = stage(&Impl::receive), decoder = stage(&Impl::decode);
+    const std::jthread receiver = stage(StageRole::kSource, &Impl::receive),
+                       decoder = stage(StageRole::kFilter, &Impl::decode);
     std::jthread encoder, publisher;
     if (!options_.publish_url.empty()) {
-      encoder = stage(&Impl::encode);
-      publisher = stage(&Impl::publish);
+      encoder = stage(StageRole::kFilter, &Impl::encode);
+      publisher = stage(StageRole::kSink, &Impl::publish);
     }
     try {
       process();
     } catch (const std::exception& exception) {
-      note(unexpected(ErrorKind::kInternal, exception.what()));
+      note(StageRole::kFilter, unexpected(ErrorKind::kInternal, exception.what()));
     }
     decoded_.close();
     processed_.end();
@@ -216,19 +243,15 @@ bool LocalChain::Impl::process_one(FrameItem item) {
 
 Result<void> LocalChain::Impl::encode() {
   const UniqueFd output = std::move(to_publisher_.write_end);
-  const std::optional<StreamInfo>& info = info_.get();
   Result<void> result;
-  std::unique_ptr<FrameSink> sink;
-  if (info) {
-    auto opened = open_encoded_output(output.get(), *info, options_.encode, encode_counters_);
-    if (opened) sink = *std::move(opened);
-    if (!opened) result = unexpected(std::move(opened).error());
+  if (const std::optional<StreamInfo>& info = info_.get()) {
+    std::unique_ptr<FrameSource> source = std::make_unique<QueueSource>(processed_, *info);
+    if (options_.keep_size) source = keep_first_size(std::move(source));
+    if (timeline_) source = continue_timeline(std::move(source), std::move(timeline_), encode_counters_);
+    auto sink = open_encoded_output(output.get(), source->info(), options_.encode, encode_counters_);
+    result = sink ? pump(*source, **sink) : Result<void>(unexpected(std::move(sink).error()));
   }
-  std::optional<FrameItem> item;
-  while (sink && result && processed_.pop(item) != FrameQueue::Got::kEnd)
-    result = sink->write(*std::move(item));
   processed_.close();
-  if (sink && result) result = sink->finish();
   return result;
 }
 
@@ -240,6 +263,7 @@ Result<void> LocalChain::Impl::publish() {
   wanted.publisher.on_lag = options_.on_lag;
   wanted.publisher.keep_channel = options_.keep_channel;
   wanted.publisher.stop_fd = stop_.token().fd();
+  wanted.publisher.give_up_fd = give_up_.token().fd();
   wanted.publisher.counters = &publish_counters_;
   wanted.split.kind = SplitMode::Kind::kKeyframe;
   wanted.ts = {.min_segment = options_.min_segment, .max_segment = kMaxSegment};
@@ -284,11 +308,14 @@ ClientNumbers LocalChain::Impl::numbers() const {
   return n;
 }
 
-LocalChain::LocalChain(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks)
-    : impl_(std::make_unique<Impl>(host, std::move(options), std::move(callbacks))) {}
+LocalChain::LocalChain(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks,
+                       UniqueFd timeline)
+    : impl_(std::make_unique<Impl>(host, std::move(options), std::move(callbacks), std::move(timeline))) {}
 LocalChain::~LocalChain() = default;
 Result<void> LocalChain::run() { return impl_->run(); }
+StageRole LocalChain::failed_stage() const { return impl_->failed_stage(); }
 void LocalChain::stop() { impl_->stop(); }
+void LocalChain::give_up() { impl_->give_up(); }
 void LocalChain::update(const Params& params) { impl_->update(params); }
 void LocalChain::set_shape(std::optional<PictureSize> size, std::optional<double> max_fps) {
   impl_->set_shape({size, max_fps});

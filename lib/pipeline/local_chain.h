@@ -11,7 +11,9 @@
 #include <memory>
 #include <string>
 
+#include "io/unique_fd.h"
 #include "pipeline/processor_host.h"
+#include "pipeline/stage_role.h"
 #include "trickle/client.h"
 
 namespace trickle::pipeline {
@@ -23,18 +25,24 @@ struct LocalChainCallbacks {
       on_first_output{};  ///< The first byte of the output has been handed to the publisher.
 };
 
-/// One stream. stop(), update(), set_shape() and numbers() may be called from any thread.
+/// One stream. stop(), give_up(), update(), set_shape() and numbers() may be called from any thread.
 class LocalChain {
  public:
-  /// The host must outlive the chain.
-  LocalChain(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks);
+  /// The host must outlive the chain. `timeline`: a file in which one chain leaves how far its timestamps
+  /// came, and behind which the next one goes on (continuation.h); or none.
+  LocalChain(ProcessorHost& host, ClientOptions options, LocalChainCallbacks callbacks,
+             UniqueFd timeline = {});
   ~LocalChain();
   LocalChain(const LocalChain&) = delete;
   LocalChain& operator=(const LocalChain&) = delete;
 
   /// Processes until the input ends or stop() is called. Call once. \return why it ended if it failed.
   Result<void> run();
+  /// After a run() that failed: where.
+  [[nodiscard]] StageRole failed_stage() const;
   void stop();
+  /// After stop(), when its time is over: what the server has not taken by now is lost.
+  void give_up();
   /// Hands parameters to the processor before its next frame.
   void update(const Params& params);
   /// Size and rate from the next picture on.

@@ -28,7 +28,7 @@ class PublisherThread final : public MessageChannel {
     {
       const std::lock_guard lock(mutex_);
       abandoned_ = true;
-      hurry_.request_stop();
+      give_up_.request_stop();
       changed_.notify_one();
     }
     if (thread_.joinable()) thread_.join();
@@ -57,6 +57,8 @@ class PublisherThread final : public MessageChannel {
     thread_.join();
   }
 
+  void give_up() override { give_up_.request_stop(); }
+
  private:
   void work();
   void send(const std::string& document);
@@ -64,6 +66,7 @@ class PublisherThread final : public MessageChannel {
 
   const MessageChannelOptions options_;
   StopSource hurry_;  // Nothing is waited for without end once the stream is over.
+  StopSource give_up_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> waiting_;
@@ -113,6 +116,7 @@ void PublisherThread::send(const std::string& document) {
     wanted.on_lag = OnLag::kBlock;  // It is publish() that drops.
     wanted.buffer_bytes = kBufferBytes;
     wanted.stop_fd = hurry_.token().fd();
+    wanted.give_up_fd = give_up_.token().fd();
     auto opened = Publisher::open(std::move(wanted));
     if (!opened) return fail(opened.error());
     publisher_ = *std::move(opened);

@@ -34,6 +34,8 @@ class MessageChannel {
   virtual void publish(std::string document) = 0;
   /// Publishes what is queued, as far as the server takes it, and ends the channel.
   virtual void finish() = 0;
+  /// Lets a finish() that runs, or the next one, end at once: what the server has not taken is lost.
+  virtual void give_up() = 0;
 };
 
 }  // namespace trickle::pipeline

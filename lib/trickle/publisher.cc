@@ -220,12 +220,17 @@ void PublisherImpl::run() {
     }
     if (!lingering_.empty())
       deadline = std::min(deadline.value_or(TimePoint::max()), lingering_.front().until);
-    std::array<pollfd, 1> watched{{{hurried ? -1 : options_.stop_fd, POLLIN, 0}}};
+    std::array<pollfd, 2> watched{
+        {{hurried ? -1 : options_.stop_fd, POLLIN, 0}, {options_.give_up_fd, POLLIN, 0}}};
     client_.wait(deadline, watched);
     if (watched[0].revents != 0) {
       hurried = true;
       const std::lock_guard lock(mutex_);
       state_.hurry();
+    }
+    if (watched[1].revents != 0) {
+      const std::lock_guard lock(mutex_);
+      state_.give_up();
     }
   }
   posts_.clear();

@@ -155,6 +155,10 @@ void PublisherState::hurry() {
   if (down_since_) down_since_ = clock_.now();
 }
 
+void PublisherState::give_up() {
+  fail({ErrorKind::kCancelled, fmt::format("gave up on {} when it had to end", display_url_)});
+}
+
 // What becomes of segments
 
 void PublisherState::remove(SegmentId id) {

@@ -50,6 +50,8 @@ class PublisherState {
   void close();
   /// Nothing is retried without end from now on.
   void hurry();
+  /// Ends it with kCancelled; what is not acknowledged is lost.
+  void give_up();
   [[nodiscard]] bool has_open_segment() const { return open_; }
 
   // The sender's side.

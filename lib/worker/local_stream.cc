@@ -1,7 +1,11 @@
 #include "worker/local_stream.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
@@ -11,9 +15,11 @@
 #include <utility>
 
 #include "base/json_depth.h"
+#include "io/clock.h"
 #include "pipeline/control_reader.h"
 #include "pipeline/local_chain.h"
 #include "pipeline/message_channel.h"
+#include "pipeline/restart_budget.h"
 #include "trickle/publisher.h"
 #include "worker/json_publisher.h"
 #include "worker/json_subscriber.h"
@@ -27,6 +33,9 @@ using pipeline::ChainEnd;
 using pipeline::StageStatus;
 
 constexpr std::chrono::milliseconds kNumbersInterval{500};
+constexpr std::chrono::seconds kRestartWindow{120};
+// From a stop on the chain gets so long for what it holds, as the programs of a chain do.
+constexpr std::chrono::milliseconds kDrainTime{1400};
 
 AudioMode audio_mode(const std::string& name) {
   if (name == "copy") return AudioMode::kCopy;
@@ -67,6 +76,7 @@ ClientOptions client_options(const StartRequest& request, const AppOptions& app)
   options.encode.gop = std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::duration<double>(params.gop_seconds));
   options.encode.audio = audio_mode(params.audio);
+  options.keep_size = !params.detect_out_resolution;
   options.on_lag = on_lag(params.on_lag);
   options.overlay = overlay(params.overlay);
   options.wait_for_channel = app.start_timeout;
@@ -74,7 +84,21 @@ ClientOptions client_options(const StartRequest& request, const AppOptions& app)
   return options;
 }
 
-// Everything here happens on the thread of the io_context but for run() and the outlet.
+// These, with what a chain did before it.
+ClientNumbers sum(const ClientNumbers& before, ClientNumbers now) {
+  for (auto counter :
+       {&ClientNumbers::frames_in, &ClientNumbers::frames_out, &ClientNumbers::audio_in,
+        &ClientNumbers::audio_out, &ClientNumbers::frames_failed, &ClientNumbers::frames_withheld,
+        &ClientNumbers::frames_left_out, &ClientNumbers::dropped_lag, &ClientNumbers::dropped_rate,
+        &ClientNumbers::dropped_damaged, &ClientNumbers::dropped_other, &ClientNumbers::gaps,
+        &ClientNumbers::bytes_in, &ClientNumbers::bytes_out, &ClientNumbers::segments_in,
+        &ClientNumbers::segments_out}) {
+    now.*counter += before.*counter;
+  }
+  return now;
+}
+
+// Everything here happens on the thread of the io_context but for run() and what it calls, and the outlet.
 class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet {
  public:
   LocalStream(io_context& io, FrameProcessor& processor, const StartRequest& request, const AppOptions& app,
@@ -85,13 +109,18 @@ class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet 
         params_json_(request.params_json),
         callbacks_(std::move(callbacks)),
         timer_(io),
+        give_up_timer_(io),
         host_(processor, *this, overlay(request.params.overlay),
               [this](const std::string& sentence) { tell_failure(sentence); }),
-        chain_(host_, client_options(request, app), {}) {}
+        options_(client_options(request, app)),
+        budget_(static_cast<size_t>(std::max(app.restart_limit, 0)), kRestartWindow),
+        timeline_(::memfd_create("timeline", MFD_CLOEXEC)),
+        chain_(make_chain()) {}
 
   ~LocalStream() override {
     *alive_ = false;
     stop();
+    chain_->give_up();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -100,12 +129,14 @@ class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet 
     tick();
   }
   void stop() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      stopped_.notify_all();
-    }
-    chain_.stop();
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    stopped_.notify_all();
+    chain_->stop();
+    give_up_timer_.expires_after(kDrainTime);
+    give_up_timer_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
+      if (!failure && *alive) chain_->give_up();
+    });
   }
   void control(const std::string& program, const std::string& line) override {
     const auto shape = Params::parse(line);
@@ -117,18 +148,28 @@ class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet 
     }
     std::optional<double> rate;
     if (shape->has("max_framerate")) rate = shape->number("max_framerate", 0);
-    chain_.set_shape(size, rate);
+    const std::lock_guard lock(mutex_);
+    if (size) options_.decode.size = size;
+    if (rate) options_.decode.max_fps = rate;
+    chain_->set_shape(size, rate);
   }
   void update(const std::string& json) override {
-    if (const auto params = Params::parse(json)) chain_.update(*params);
+    const auto params = Params::parse(json);
+    if (!params) return;
+    const std::lock_guard lock(mutex_);
+    updates_ = updates_.merged_with(*params);
+    chain_->update(*params);
   }
   void send_signal(int) override {}
   void restart(const std::string&) override {}
-  [[nodiscard]] uint64_t restarts() const override { return 0; }
+  [[nodiscard]] uint64_t restarts() const override { return restarts_; }
   [[nodiscard]] std::vector<StageStatus> status() const override;
 
  private:
   Result<void> run();
+  std::shared_ptr<pipeline::LocalChain> make_chain();
+  std::shared_ptr<pipeline::LocalChain> restarted(const Error& error);
+  [[nodiscard]] ClientNumbers numbers() const;
   void finish(const Result<void>& result);
   void tick();
   void tell_failure(const std::string& sentence) {
@@ -160,13 +201,19 @@ class LocalStream final : public pipeline::StreamChain, private ProcessorOutlet 
   const ConnectionOptions connection_;
   const std::string params_json_;
   ChainCallbacks callbacks_;
-  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer timer_, give_up_timer_;
   ProcessorHost host_;
-  pipeline::LocalChain chain_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  std::mutex mutex_;
+  mutable std::mutex mutex_;  // Guards what follows, up to stopping_.
   std::condition_variable stopped_;
+  ClientOptions options_;
+  pipeline::RestartBudget budget_;
+  const UniqueFd timeline_;
+  std::shared_ptr<pipeline::LocalChain> chain_;
+  Params updates_;         // All since the start, for the next chain.
+  ClientNumbers earlier_;  // Of the chains before this one.
   bool stopping_ = false;
+  std::atomic<uint64_t> restarts_{0};
   bool ended_ = false;
   ClientNumbers before_, now_;  // Of the last two ticks.
   std::thread thread_;
@@ -184,15 +231,56 @@ Result<void> LocalStream::run() {
   auto params = Params::parse(params_json_.empty() ? "{}" : params_json_);
   if (!params) return unexpected(params.error());
   if (auto started = host_.start(*params); !started) return started;
-  Result<void> result = chain_.run();
+  std::shared_ptr<pipeline::LocalChain> chain;
+  {
+    const std::lock_guard lock(mutex_);
+    chain = chain_;
+  }
+  Result<void> result;
+  while (chain) {
+    result = chain->run();
+    if (result) break;
+    const auto verdict = judge_failure(chain->failed_stage(), result.error().kind(), restarts_ > 0);
+    if (verdict == pipeline::ExitVerdict::kEnd) result = {};
+    chain = verdict == pipeline::ExitVerdict::kRestart ? restarted(result.error()) : nullptr;
+  }
   host_.stop();
   return result;
+}
+
+// With the lock held, or before anybody else knows of this object.
+std::shared_ptr<pipeline::LocalChain> LocalStream::make_chain() {
+  UniqueFd timeline(timeline_ ? ::fcntl(timeline_.get(), F_DUPFD_CLOEXEC, 3) : -1);
+  return std::make_shared<pipeline::LocalChain>(host_, options_, pipeline::LocalChainCallbacks{},
+                                                std::move(timeline));
+}
+
+// The chain that takes over, or null: there was a stop, or there were too many restarts already.
+std::shared_ptr<pipeline::LocalChain> LocalStream::restarted(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || !budget_.take(system_clock().now())) return nullptr;
+  earlier_ = sum(earlier_, chain_->numbers());
+  // A channel that is not there any more has ended.
+  options_.wait_for_channel = std::chrono::milliseconds(0);
+  chain_ = make_chain();
+  if (!updates_.names().empty()) chain_->update(updates_);
+  ++restarts_;
+  post([this, reason = error.to_string()] {
+    if (callbacks_.on_restart) callbacks_.on_restart(reason);
+  });
+  return chain_;
+}
+
+ClientNumbers LocalStream::numbers() const {
+  const std::lock_guard lock(mutex_);
+  return sum(earlier_, chain_->numbers());
 }
 
 void LocalStream::finish(const Result<void>& result) {
   post([this, result] {
     timer_.cancel();
-    now_ = chain_.numbers();
+    give_up_timer_.cancel();
+    now_ = numbers();
     ended_ = true;
     callbacks_.on_numbers();
     const std::lock_guard lock(mutex_);
@@ -206,7 +294,7 @@ void LocalStream::tick() {
   timer_.expires_after(kNumbersInterval);
   timer_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
     if (failure || !*alive || ended_) return;
-    before_ = std::exchange(now_, chain_.numbers());
+    before_ = std::exchange(now_, numbers());
     callbacks_.on_numbers();
     tick();
   });
@@ -260,6 +348,7 @@ class LocalPublisher final : public JsonPublisher {
       : io_(io), deadline_(io), channel_(pipeline::MessageChannel::start({url, "", connection, kind})) {}
   ~LocalPublisher() override {
     *alive_ = false;
+    channel_->give_up();
     if (thread_.joinable()) thread_.join();
   }
   void publish(std::string line) override {
@@ -276,7 +365,9 @@ class LocalPublisher final : public JsonPublisher {
     });
     deadline_.expires_after(within);
     deadline_.async_wait([this, alive = alive_](const boost::system::error_code& failure) {
-      if (!failure && *alive) tell();
+      if (failure || !*alive) return;
+      channel_->give_up();
+      tell();
     });
   }
 

@@ -18,17 +18,17 @@ flash_and_beep() {
 }
 
 # events FILE: "flash TIME" where it turns white, "beep TIME LENGTH" for each tone. (Where the pictures after a flash
-# are lost, it stays white for a while.)
+# are lost, it stays white for a while.) One after the other: newer ffmpeg filters both at once, and mixes their lines.
 events() {
-  ffmpeg -nostdin -hide_banner -copyts -i "$1" \
-    -map 0:v -vf 'signalstats,metadata=select:key=lavfi.signalstats.YAVG:value=200:function=greater,showinfo' -f null - \
-    -map 0:a -af silencedetect=n=-25dB:d=0.2 -f null - 2>&1 |
+  ffmpeg -nostdin -hide_banner -copyts -i "$1" -map 0:v \
+    -vf 'signalstats,metadata=select:key=lavfi.signalstats.YAVG:value=200:function=greater,showinfo' -f null - 2>&1 |
     awk '/showinfo/ && match($0, /pts_time:[0-9.]+/) {
            time = substr($0, RSTART + 9, RLENGTH - 9)
            if (time - last > 0.15) print "flash", time
            last = time
-         }
-         /silence_end/ { for (i = 1; i < NF; ++i) if ($i == "silence_end:") begin = $(i + 1) }
+         }'
+  ffmpeg -nostdin -hide_banner -copyts -i "$1" -map 0:a -af silencedetect=n=-25dB:d=0.2 -f null - 2>&1 |
+    awk '/silence_end/ { for (i = 1; i < NF; ++i) if ($i == "silence_end:") begin = $(i + 1) }
          /silence_start/ && begin { for (i = 1; i < NF; ++i) if ($i == "silence_start:") print "beep", begin, $(i + 1) - begin }
          /silence_start/ { begin = 0 }'
 }

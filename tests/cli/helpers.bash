@@ -56,6 +56,22 @@ start_relay() {
   RELAY=http://127.0.0.1:$(cat "$WORK/relay.port")
 }
 
+# start_worker [OPTIONS]: trickle-serve with its log in serve.log, or, where TRICKLE_TEST_WORKER=app, the library's App
+# with the same effects; sets WORKER to its URL and SERVE_PID.
+# shellcheck disable=SC2034
+start_worker() {
+  local program=(trickle-serve)
+  [ "${TRICKLE_TEST_WORKER:-serve}" = serve ] || program=("$(dirname "$(command -v trickle-serve)")/../tests/app_worker")
+  rm -f "$WORK/serve.port"
+  background "${program[@]}" --listen 127.0.0.1:0 --port-file "$WORK/serve.port" "$@" 2>"$WORK/serve.log"
+  SERVE_PID=$LAST
+  wait_until 10 test -s "$WORK/serve.port"
+  WORKER=http://127.0.0.1:$(cat "$WORK/serve.port")
+}
+
+# of_programs: skips a test that is about the programs of a chain, where they are threads.
+of_programs() { [ "${TRICKLE_TEST_WORKER:-serve}" = serve ] || skip 'it is about the programs of a chain'; }
+
 # make_clip FILE SECONDS [WxH [FPS [FFMPEG OUTPUT OPTIONS…]]]: an MPEG-TS clip with H.264 (1 s GOPs) and AAC.
 make_clip() {
   local file=$1 seconds=$2 size=${3:-320x240} fps=${4:-30}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What is known to go wrong in other workers, each with the real programs: here it must not.
-# TRICKLE_TEST_PAUSE is how long an input pauses, in seconds (45 shows what a timeout of 30 would do).
+# TRICKLE_TEST_PAUSE is how long an input pauses, in seconds (45 shows what a timeout of 30 would do), TRICKLE_TEST_OUTAGE
+# how long a relay is gone (25 is longer than a connection is tried again: the chain is restarted).
 # shellcheck disable=SC2016,SC2030,SC2031 # $ belongs to the scripts; bats runs each test in a subshell.
 
 load helpers
@@ -11,14 +12,6 @@ setup() {
 }
 
 teardown() { common_teardown; }
-
-# start_worker [OPTIONS]: a daemon beside the relay; sets WORKER.
-start_worker() {
-  background trickle-serve --listen 127.0.0.1:0 --port-file serve.port "$@" 2>serve.log
-  SERVE_PID=$LAST
-  wait_until 10 test -s serve.port
-  WORKER=http://127.0.0.1:$(cat serve.port)
-}
 
 post() { curl -sS --fail-with-body -H 'Content-Type: application/json' --data "$2" "$WORKER$1" || return 1; }
 start_stream() {
@@ -96,7 +89,7 @@ feed() {
   start_stream '"gateway_request_id": "a"'
   wait_until 20 frames_out_above 20
   kill -KILL "$RELAY_PID"
-  sleep 5
+  sleep "${TRICKLE_TEST_OUTAGE:-5}"
   background trickle-relay --listen "127.0.0.1:$port" 2>relay2.log
   wait_until 30 curl -sf "$RELAY/in/next"
   # The stream goes on; or it had ended with a reason, its slot is free, and the next start works.
@@ -121,7 +114,7 @@ feed() {
   [ "$(stream '.processes[] | select(.name == "trickle-pub").bytes_out')" = 0 ]
   wait_until 60 health_is IDLE
   [ "$(curl -sS "$WORKER/api/streams/a" | jq -r .state)" = ERROR ]
-  [[ $(curl -sS "$WORKER/api/streams/a" | jq -r .last_error) == 'trickle-pub ended with exit code 5'* ]]
+  [[ $(curl -sS "$WORKER/api/streams/a" | jq -r .last_error) =~ ^'trickle-pub ended with exit code 5'|'gave up after 20 s' ]]
 }
 
 @test "the first frame of the output is as sharp as the others" {
@@ -185,6 +178,7 @@ while True:
 }
 
 @test "a process that is stopped is replaced: output goes on in the same channel with the next number" {
+  of_programs
   start_relay
   start_worker
   background bash -c "exec 3>&-; ffmpeg -nostdin -v error -re -stream_loop 9 -i clip.ts -c copy -muxdelay 0 -f mpegts - |
@@ -211,6 +205,7 @@ while True:
 }
 
 @test "chaos: processes killed and stopped, connections cut, and the stream lives" {
+  of_programs
   run "$ROOT/scripts/chaos" --streams 1 --duration "${TRICKLE_TEST_CHAOS:-15}" --slack 8 --seed 7
   echo "$output"
   [ "$status" -eq 0 ]

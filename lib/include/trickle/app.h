@@ -33,7 +33,8 @@ struct AppOptions {
   std::string server_token{};         ///< Bearer token for the trickle servers.
   bool insecure = false;              ///< Accept any TLS certificate of theirs.
   std::chrono::milliseconds start_timeout{10'000};  ///< How long a subscribe channel may be missing.
-  PixelFormat format = PixelFormat::kYuv420p;       ///< What the processor gets.
+  int restart_limit = 3;  ///< Restarts of a stream that lost its server, within 120 s; one more ends it.
+  PixelFormat format = PixelFormat::kYuv420p;  ///< What the processor gets.
   /// Told the address, "http://127.0.0.1:8080/", once requests are taken. On the thread of run().
   std::function<void(const std::string& url)> on_listening{};
   /// The first SIGINT or SIGTERM ends run() cleanly, the second the program. False: signals are yours.

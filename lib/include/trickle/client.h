@@ -35,10 +35,12 @@ struct ClientOptions {
 
   DecodeOptions decode{};  ///< Size, rate and format that the processor gets. `audio` is not looked at.
   EncodeOptions encode{};
-  /// When the processor or the server is too slow: wait, drop the oldest frames (never sound), or fail.
+  bool keep_size = false;  ///< Pictures of another size than the first one's are scaled to that.
+  /// When the processor or the server is too slow: wait, drop the oldest frames once they have waited for
+  /// half a second (never sound), or fail.
   OnLag on_lag = OnLag::kBlock;
   Overlay overlay = Overlay::kPanel;
-  size_t queue_frames = 8;  ///< Pictures that may wait for the processor.
+  size_t queue_frames = 8;  ///< Pictures that may wait for the processor; where they are dropped, 64 or more.
   std::chrono::milliseconds min_segment{1000};
   std::string start = "current";                       ///< See SubscriberOptions::start.
   std::chrono::milliseconds wait_for_channel{10'000};  ///< How long the channel may be missing at first.

@@ -45,6 +45,9 @@ struct PublisherOptions {
   std::chrono::milliseconds linger{500};
   /// Once readable (StopToken::fd()), nothing is waited for without end any more; -1: none.
   int stop_fd = -1;
+  /// Once readable, nothing is waited for at all: what has not been acknowledged is lost, and every function
+  /// fails with kCancelled; -1: none.
+  int give_up_fd = -1;
   Counters* counters = nullptr;  ///< Must outlive the publisher; may be null.
 };
 

@@ -56,6 +56,20 @@ TEST(JudgeExit, RestartsAfterFailuresThatMayPass) {
   }
 }
 
+TEST(JudgeFailure, SaysOfAThreadWhatItSaysOfTheProgramThatFailsLikeThat) {
+  const std::pair<ErrorKind, int> codes[] = {
+      {ErrorKind::kInternal, 1}, {ErrorKind::kIo, 1},      {ErrorKind::kUsage, 2},  {ErrorKind::kNotFound, 3},
+      {ErrorKind::kRefused, 4},  {ErrorKind::kNetwork, 5}, {ErrorKind::kBadData, 6}};
+  for (const auto& [kind, code] : codes) {
+    for (const auto role : {StageRole::kSource, StageRole::kFilter, StageRole::kSink}) {
+      for (const bool ran_before : {false, true}) {
+        EXPECT_EQ(judge_failure(role, kind, ran_before), judge_exit(role, {.code = code}, ran_before))
+            << code;
+      }
+    }
+  }
+}
+
 TEST(ParseStageNumbers, ReadsALineOfStats) {
   const auto n = parse_stage_numbers(
       R"({"tool":"trickle-fx","uptime_s":3.5,"frames_in":90,"frames_out":88,"audio_in":40,"fps_in":30.1,)"

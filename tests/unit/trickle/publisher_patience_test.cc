@@ -147,5 +147,16 @@ TEST_F(PublisherRules, TheBufferIsBoundedAsOnLagSays) {
   EXPECT_EQ(drop.buffered_bytes(), 60U);
 }
 
+TEST_F(PublisherRules, GivenUpItEndsAtOnceAndCountsWhatWasNotAcknowledged) {
+  auto state = running();
+  publish(state, 10);
+  state.close();
+  EXPECT_FALSE(state.finished());
+  state.give_up();
+  ASSERT_TRUE(state.finished());
+  EXPECT_EQ(state.error()->kind(), ErrorKind::kCancelled);
+  EXPECT_EQ(state.totals().lost_bytes, 10U);
+}
+
 }  // namespace
 }  // namespace trickle
